@@ -1,0 +1,49 @@
+# Names for commands. The work is plain cargo: everything here can be typed without just.
+
+# Lists what there is.
+default:
+    @just --list --unsorted
+
+# Runs a scene: `just run`, `just run --scene bloom.ron --headless --frames 60`.
+run *ARGS='--scene world.ron':
+    ./setup.sh
+    cargo run -p engine -- {{ARGS}}
+
+# Runs every test, or those whose names match: `just test`, `just test plan`.
+test *ARGS:
+    ./setup.sh
+    cargo test --workspace {{ARGS}}
+
+# The quick checks: format, lints.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Measures: `just bench`, `just bench frame-noop --json target/bench.json`.
+bench *ARGS:
+    cargo run --release -p engine-benches -- {{ARGS}}
+
+# What the build server runs, all of it.
+ci:
+    ./.ci/run
+
+# Formats the code.
+fmt:
+    cargo fmt --all
+
+# Builds the pages of our own crates; warnings are errors.
+doc *ARGS:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps {{ARGS}}
+
+# Lockstep under chaos: N shuffled and delayed runs of a scene must print one hash.
+chaos SCENE='bloom.ron' N='100':
+    cargo build -p engine
+    for n in $(seq 1 {{N}}); do target/debug/engine --scene {{SCENE}} --headless --lockstep --frames 4 --size 64x36 --chaos $n --report target/chaos.json 2>/dev/null && grep picture_blake3 target/chaos.json; done | sort | uniq -c
+
+# Makes a cell from the template: `just new rain`.
+new NAME:
+    cargo run -p engine -- new {{NAME}}
+
+# Model-checks the lock-free parts, in a target folder of its own because the flag would rebuild everything.
+loom *ARGS:
+    CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" cargo test -p engine-sys --lib loom {{ARGS}}
