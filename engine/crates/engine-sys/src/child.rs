@@ -1,0 +1,213 @@
+//! Child processes: the engine's own executable run again, held by a pidfd, ended with their holder.
+//!
+//! A child is executed, never a plain fork: nothing of the engine's memory is left in it. It inherits standard output and error, the environment
+//! it is given, and one socket.
+
+#![expect(unsafe_code, reason = "steps between fork and exec")]
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::io::{Errno, fcntl_dupfd_cloexec, retry_on_intr};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getppid, pidfd_open, pidfd_send_signal,
+    set_parent_process_death_signal, waitid,
+};
+use thiserror::Error;
+
+use crate::fds::{CONTROL_FD, ControlSocket, wait_readable};
+
+/// Runs the running executable again with `args`, only the variables of `env`, and `control` (the child's end) at [`CONTROL_FD`].
+/// No other descriptor of this process reaches it, whether opened with close-on-exec or not.
+///
+/// The child should call [`bind_to_parent`] first. The kernel then ends it with the *thread* that called this, so call it from one that lives as
+/// long as the child should.
+///
+/// # Errors
+/// [`SpawnError`] with the kernel's reason.
+pub fn spawn_self<A: AsRef<OsStr>>(
+    args: &[A],
+    env: &[(OsString, OsString)],
+    control: ControlSocket,
+) -> Result<ChildProcess, SpawnError> {
+    // The lowest free number from 3 on: afterwards 3 is open in any case, so that the pipe by which `Command` reports a failed exec lies elsewhere.
+    let control =
+        fcntl_dupfd_cloexec(control.as_fd(), CONTROL_FD).map_err(|e| SpawnError::Descriptor(e.into()))?;
+    let at = control.as_raw_fd();
+    let mut command = Command::new("/proc/self/exe");
+    if let Some(name) = std::env::args_os().next() {
+        command.arg0(name);
+    }
+    command.args(args).env_clear().envs(env.iter().map(|(k, v)| (k, v))).stdin(Stdio::null());
+    // SAFETY: only syscalls, no allocation and no locks, as is required between fork and exec of a process with threads. The numbers are open.
+    unsafe {
+        command.pre_exec(move || {
+            let kept =
+                if at == CONTROL_FD { libc::fcntl(at, libc::F_SETFD, 0) } else { libc::dup2(at, CONTROL_FD) };
+            let rest = (CONTROL_FD + 1).unsigned_abs();
+            let flags = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
+            if kept < 0 || libc::close_range(rest, u32::MAX, flags) < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(())
+        });
+    }
+    let child = command.spawn().map_err(SpawnError::Exec)?;
+    let pid = Pid::from_child(&child);
+    // The child cannot have been reaped by anyone else, so the number still means it.
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => Ok(ChildProcess { pidfd, pid, ended: None }),
+        Err(error) => {
+            let mut child = child;
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(SpawnError::Descriptor(error.into()))
+        }
+    }
+}
+
+/// In the child: asks the kernel to kill this process when the thread that spawned it ends, and makes sure that it has not ended already.
+/// `expected_parent` is the engine's process id, passed as an argument. To be called from the main thread, first.
+///
+/// # Errors
+/// [`ParentGone`]: the parent is another process already; the child should exit.
+pub fn bind_to_parent(expected_parent: u32) -> Result<(), ParentGone> {
+    let bound = set_parent_process_death_signal(Some(Signal::KILL));
+    let found = getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
+    // Asked after the request: a parent that dies from here on takes us along.
+    if bound.is_err() || found != expected_parent {
+        return Err(ParentGone { expected: expected_parent, found });
+    }
+    Ok(())
+}
+
+/// A running child. Dropping it kills it and waits for its end.
+#[derive(Debug)]
+pub struct ChildProcess {
+    pidfd: OwnedFd,
+    pid: Pid,
+    ended: Option<ExitCause>,
+}
+
+impl ChildProcess {
+    /// Returns the process id, for messages.
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Returns the pidfd, readable once the child has ended; for waiting on several.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Returns how the child ended, or none while it runs.
+    ///
+    /// # Errors
+    /// The kernel's answer, if somebody else reaps this process's children.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitCause>> {
+        self.reap(WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+    }
+
+    /// Waits for the child's end for at most `timeout`. Returns none if it still runs then.
+    ///
+    /// # Errors
+    /// As [`try_wait`](Self::try_wait).
+    pub fn wait_timeout(&mut self, timeout: Duration) -> io::Result<Option<ExitCause>> {
+        if self.ended.is_none() && !wait_readable(self.pidfd.as_fd(), Some(timeout))? {
+            return Ok(None);
+        }
+        self.try_wait()
+    }
+
+    /// Kills the child (SIGKILL); fine if it has ended already. Its end still has to be waited for.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn kill(&self) -> io::Result<()> {
+        match pidfd_send_signal(&self.pidfd, Signal::KILL) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn reap(&mut self, options: WaitIdOptions) -> io::Result<Option<ExitCause>> {
+        if self.ended.is_none() {
+            let status = retry_on_intr(|| waitid(WaitId::PidFd(self.pidfd.as_fd()), options))?;
+            self.ended = status.and_then(|status| {
+                let code = status.exit_status().map(ExitCause::Code);
+                code.or_else(|| status.terminating_signal().map(ExitCause::Signal))
+            });
+        }
+        Ok(self.ended)
+    }
+}
+
+impl Drop for ChildProcess {
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            // Nothing is left to be done about a failure: it means that the child is gone already.
+            let _ = self.kill();
+            let _ = self.reap(WaitIdOptions::EXITED);
+        }
+    }
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCause {
+    /// It returned this code.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+}
+
+impl fmt::Display for ExitCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, name) = match *self {
+            Self::Code(code) => return write!(f, "exited with code {code}"),
+            Self::Signal(number) => (number, Signal::from_named_raw(number)),
+        };
+        match name {
+            Some(Signal::SEGV) => write!(f, "crashed with SIGSEGV (bad memory access)"),
+            Some(Signal::BUS) => write!(f, "crashed with SIGBUS (memory that is not there)"),
+            Some(Signal::ILL) => write!(f, "crashed with SIGILL (illegal instruction)"),
+            Some(Signal::FPE) => write!(f, "crashed with SIGFPE (arithmetic fault)"),
+            Some(Signal::ABORT) => write!(f, "aborted (SIGABRT)"),
+            Some(Signal::SYS) => write!(f, "killed by SIGSYS (forbidden system call)"),
+            Some(Signal::KILL) => write!(f, "killed by SIGKILL"),
+            Some(Signal::TERM) => write!(f, "ended by SIGTERM"),
+            Some(Signal::XCPU) => write!(f, "killed by SIGXCPU (processor time limit)"),
+            _ => write!(f, "killed by signal {number}"),
+        }
+    }
+}
+
+/// Why a child could not be started.
+#[derive(Debug, Error)]
+pub enum SpawnError {
+    /// No descriptor for its socket or its pidfd.
+    #[error("cannot start a cell's process: no file descriptor for it ({0}); try a higher `ulimit -n`")]
+    Descriptor(io::Error),
+    /// Fork or exec failed.
+    #[error("cannot start a cell's process from the engine's own executable: {0}")]
+    Exec(io::Error),
+}
+
+/// The process that started this one has ended.
+#[derive(Debug, Error)]
+#[error("the engine (process {expected}) that started this process has ended; the parent is now {found}")]
+pub struct ParentGone {
+    /// The parent's process id as given.
+    pub expected: u32,
+    /// The parent's process id as found (0: unknown).
+    pub found: u32,
+}
+
+#[cfg(all(test, not(loom)))]
+#[path = "child_tests.rs"]
+mod tests;

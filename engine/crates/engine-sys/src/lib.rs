@@ -1,0 +1,48 @@
+//! Every syscall of the engine, behind safe types.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Memfd`] | shared memory of a fixed size, and its seals |
+//! | [`MapRw`], [`MapRo`], [`SealedMap`] | mappings of it; only sealed memory is ever a `&[u8]` without `unsafe` |
+//! | [`RingProducer`], [`RingConsumer`] | a byte ring in shared memory, between threads or processes |
+//! | [`ControlSocket`] | packets and file descriptors between the engine and a child |
+//! | [`ChildProcess`] | the engine's own executable, run again, watched and ended by a pidfd |
+//! | [`thread`], [`write_atomically`] | priorities and CPU clocks; files that are replaced whole or not at all |
+//!
+//! **The order that keeps one writer** (ARCHITECTURE.md, memory rule 1): [`Memfd::create`], the owner maps [`MapRw`] and acks, the host calls
+//! [`Memfd::seal_future_write`], and only then is the descriptor handed to readers, who can map [`MapRo`] and nothing else.
+//!
+//! **Memory that another process can write never becomes a reference.** It is copied out ([`copy_out`]), lengths are read once, and the copy is checked.
+//!
+//! Neighbours: `engine-host` and `engine-render` stand above. This crate must not know frames, cells, scenes, messages or the GPU: it moves bytes,
+//! descriptors and signals. `unsafe` lives here; each module that needs it says so at its top.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
+
+mod atomic_file;
+mod child;
+mod copy;
+mod fds;
+mod map;
+mod memfd;
+mod ring;
+mod ring_error;
+mod ring_memory;
+mod sync;
+pub mod thread;
+
+#[cfg(all(test, loom))]
+mod loom_header;
+#[cfg(all(test, loom))]
+mod loom_ring;
+
+pub use atomic_file::write_atomically;
+pub use child::{ChildProcess, ExitCause, ParentGone, SpawnError, bind_to_parent, spawn_self};
+pub use copy::{copy_in, copy_out};
+pub use fds::{CONTROL_FD, ControlError, ControlSocket, MAX_FDS};
+pub use map::{MapRo, MapRw, OutOfRange, SealedMap};
+pub use memfd::{ForeignMemfdError, Memfd, MemfdError, Seals};
+#[cfg(not(loom))]
+pub use ring::create_ring;
+pub use ring::{RingConsumer, RingProducer};
+pub use ring_error::{PushError, RingAttachError, RingCorrupt, WaitOutcome};
