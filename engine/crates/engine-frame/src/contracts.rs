@@ -1,0 +1,308 @@
+//! The names of the world: what every cell's port table declares, put together and checked.
+//!
+//! Inputs and outputs share one space of names; an own port is called `cell/port`. Declarations of one name
+//! agree when:
+//! - *textures*: format, size and mips are equal. A start value of zero (the default) is silence: it takes what
+//!   the others say; two cells that both say something say the same. A name can have many writers.
+//! - *buffers*: the elements have the same size and fields. How a cell sees them (uniform, storage, instances)
+//!   is its own matter. A buffer has one owner, whose count is the capacity; a reader's count says nothing.
+//!
+//! Declarations of writers count before those of readers, then the line in the scene decides: the later one is
+//! at fault. A cell at fault is left out as a whole; the rest goes on.
+mod agree;
+mod fault;
+mod world;
+
+pub use fault::{ContractFault, Unfed};
+
+use crate::{
+    names::{Names, did_you_mean},
+    plan::{BufferId, CellLine, TargetId},
+    wgsl,
+};
+use agree::same_elements;
+use cell_abi::ports::{PortKind, PortTable, TargetDesc, TypeLayout};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+use world::{World, world_name};
+
+/// The largest buffer: dirty ranges are 32-bit, and a slot is mapped several times.
+pub const MAX_BUFFER_BYTES: u64 = 1 << 30;
+
+/// An enabled cell of the scene.
+#[derive(Clone, Debug)]
+pub struct CellDecl {
+    /// Its line in the scene. Different for each cell.
+    pub line: CellLine,
+    /// Its name in the scene.
+    pub name: Arc<str>,
+    /// What it declares.
+    pub table: Arc<PortTable>,
+}
+
+/// What a port stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// A render target.
+    Target(TargetId),
+    /// A buffer in slots.
+    Buffer(BufferId),
+    /// The picture.
+    Backbuffer,
+    /// Whatever sealed resource a pass or draw binds.
+    Sealed,
+}
+
+/// A cell whose declarations hold.
+#[derive(Clone, Debug)]
+pub struct DeclaredCell {
+    /// Its line in the scene.
+    pub line: CellLine,
+    /// Its name in the scene.
+    pub name: Arc<str>,
+    /// What it declares.
+    pub table: Arc<PortTable>,
+    /// One entry per port of the table.
+    pub resources: Vec<Resource>,
+}
+
+/// A render target of the world.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetContract {
+    /// Its id: the same for the same name, for the whole run.
+    pub id: TargetId,
+    /// The name as users know it.
+    pub name: Arc<str>,
+    /// What all agreed on.
+    pub desc: TargetDesc,
+    /// The cells that may write it, in scene order.
+    pub writers: Vec<CellLine>,
+}
+
+/// A buffer of the world.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BufferContract {
+    /// Its id: kept while its owner lives and declares it alike; then never used again.
+    pub id: BufferId,
+    /// The name as users know it.
+    pub name: Arc<str>,
+    /// The owner and the index of its port; `None` when nobody writes it: it reads as zeros.
+    pub owner: Option<(CellLine, u16)>,
+    /// The cells that read it, in scene order, with their ports.
+    pub readers: Vec<(CellLine, u16)>,
+    /// The most elements it can hold: the owner's count, or the readers' largest.
+    pub max_count: u32,
+    /// The element's size and fields.
+    pub element: TypeLayout,
+    /// Some reader wants the publication before the newest.
+    pub history: bool,
+}
+
+impl BufferContract {
+    /// Returns the size of a slot in bytes.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        // Checked against MAX_BUFFER_BYTES when declared.
+        self.element.size * self.max_count
+    }
+}
+
+/// The names of the world. See the module's text.
+#[derive(Debug, Default)]
+pub struct Contracts {
+    names: Names,
+    next_buffer: u32,
+    cells: Vec<DeclaredCell>,
+    targets: Vec<TargetContract>,
+    buffers: Vec<BufferContract>,
+    owners: HashMap<BufferId, Arc<str>>,
+    unfed: Vec<Unfed>,
+}
+
+impl Contracts {
+    /// Replaces all declarations. Ids of what stays are kept.
+    ///
+    /// Returns all faults, in scene order; the cells they belong to are left out.
+    pub fn declare(&mut self, cells: &[CellDecl]) -> Vec<ContractFault> {
+        let mut sorted: Vec<&CellDecl> = cells.iter().collect();
+        sorted.sort_by_key(|c| c.line);
+        let mut faults = Vec::new();
+        // Who declares something impossible is out before it can put others in the wrong.
+        sorted.retain(|c| {
+            let own = fault::alone(c);
+            let good = own.is_empty();
+            faults.extend(own);
+            good
+        });
+        let world = loop {
+            let mut world = World::default();
+            let mut found = Vec::new();
+            for readers in [false, true] {
+                for cell in &sorted {
+                    world.add(cell, readers, &mut found);
+                }
+            }
+            if found.is_empty() {
+                break world;
+            }
+            let out: HashSet<CellLine> = found.iter().map(ContractFault::line).collect();
+            sorted.retain(|c| !out.contains(&c.line));
+            faults.append(&mut found);
+        };
+        faults.sort_by_key(ContractFault::line);
+        self.take(&sorted, world);
+        faults
+    }
+
+    /// Returns the cells whose declarations hold, in scene order.
+    #[must_use]
+    pub fn cells(&self) -> &[DeclaredCell] {
+        &self.cells
+    }
+
+    /// Returns the cell of this line, unless it was left out.
+    #[must_use]
+    pub fn cell(&self, line: CellLine) -> Option<&DeclaredCell> {
+        self.cells.binary_search_by_key(&line, |c| c.line).ok().map(|n| &self.cells[n])
+    }
+
+    /// Returns what a port stands for.
+    #[must_use]
+    pub fn resolve(&self, line: CellLine, port: u16) -> Option<Resource> {
+        self.cell(line)?.resources.get(usize::from(port)).copied()
+    }
+
+    /// Returns the targets, ascending by id.
+    #[must_use]
+    pub fn targets(&self) -> &[TargetContract] {
+        &self.targets
+    }
+
+    /// Returns the target with this id.
+    #[must_use]
+    pub fn target(&self, id: TargetId) -> Option<&TargetContract> {
+        self.targets.binary_search_by_key(&id, |t| t.id).ok().map(|n| &self.targets[n])
+    }
+
+    /// Returns the buffers, ascending by id.
+    #[must_use]
+    pub fn buffers(&self) -> &[BufferContract] {
+        &self.buffers
+    }
+
+    /// Returns the buffer with this id.
+    #[must_use]
+    pub fn buffer(&self, id: BufferId) -> Option<&BufferContract> {
+        self.buffers.binary_search_by_key(&id, |b| b.id).ok().map(|n| &self.buffers[n])
+    }
+
+    /// Returns the names that somebody reads and nobody writes. They read as their start value or as zeros;
+    /// that is no fault (a cell may be switched off), but worth showing.
+    #[must_use]
+    pub fn unfed(&self) -> &[Unfed] {
+        &self.unfed
+    }
+
+    /// Gives ids to what a world holds.
+    fn take(&mut self, sorted: &[&CellDecl], world: World) {
+        let cell_names: HashMap<CellLine, &Arc<str>> = sorted.iter().map(|c| (c.line, &c.name)).collect();
+        let owner_name = |b: &BufferContract| -> Arc<str> {
+            b.owner.map_or_else(|| Arc::from(""), |o| cell_names[&o.0].clone())
+        };
+        let old: HashMap<(Arc<str>, Arc<str>), BufferContract> =
+            self.buffers.drain(..).map(|b| ((self.owners[&b.id].clone(), b.name.clone()), b)).collect();
+        self.owners.clear();
+        let World { targets, mut buffers, .. } = world;
+        let mut buffer_ids = Vec::new();
+        for b in &mut buffers {
+            let owner = owner_name(b);
+            let kept = old
+                .get(&(owner.clone(), b.name.clone()))
+                .filter(|o| o.max_count == b.max_count && same_elements(&o.element, &b.element));
+            b.id = kept.map_or_else(
+                || {
+                    self.next_buffer += 1;
+                    BufferId(self.next_buffer - 1)
+                },
+                |o| o.id,
+            );
+            self.owners.insert(b.id, owner);
+            buffer_ids.push(b.id);
+        }
+        let mut target_ids = Vec::new();
+        self.targets.clear();
+        for t in targets {
+            let id = TargetId(self.names.number(&t.contract.name));
+            target_ids.push(id);
+            self.targets.push(TargetContract { id, ..t.contract });
+        }
+        self.targets.sort_by_key(|t| t.id);
+        buffers.sort_by_key(|b| b.id);
+        self.buffers = buffers;
+        self.cells = sorted
+            .iter()
+            .map(|c| DeclaredCell {
+                line: c.line,
+                name: c.name.clone(),
+                table: c.table.clone(),
+                resources: Vec::with_capacity(c.table.ports.len()),
+            })
+            .collect();
+        let by_name: HashMap<Arc<str>, Resource> = self
+            .targets
+            .iter()
+            .map(|t| (t.name.clone(), Resource::Target(t.id)))
+            .chain(self.buffers.iter().map(|b| (b.name.clone(), Resource::Buffer(b.id))))
+            .collect();
+        for cell in &mut self.cells {
+            for port in &cell.table.ports {
+                let name = world_name(&cell.name, port.direction, &port.name);
+                cell.resources.push(match port.kind {
+                    PortKind::Backbuffer => Resource::Backbuffer,
+                    PortKind::Sealed(_) => Resource::Sealed,
+                    PortKind::Texture(_) | PortKind::Buffer(_) => by_name[&*name],
+                });
+            }
+        }
+        self.find_unfed();
+    }
+
+    fn find_unfed(&mut self) {
+        let fed: Vec<&str> = (self.targets.iter().filter(|t| !t.writers.is_empty()).map(|t| &*t.name))
+            .chain(self.buffers.iter().filter(|b| b.owner.is_some()).map(|b| &*b.name))
+            .filter(|n| !n.contains('/'))
+            .collect();
+        let mut found: HashMap<&str, Vec<Arc<str>>> = HashMap::new();
+        let mut order: Vec<&str> = Vec::new();
+        for cell in &self.cells {
+            for (port, resource) in cell.table.ports.iter().zip(&cell.resources) {
+                let unfed = match *resource {
+                    Resource::Target(id) => self.target(id).is_some_and(|t| t.writers.is_empty()),
+                    Resource::Buffer(id) => self.buffer(id).is_some_and(|b| b.owner.is_none()),
+                    Resource::Backbuffer | Resource::Sealed => false,
+                };
+                if unfed {
+                    let readers = found.entry(&port.name).or_default();
+                    if readers.is_empty() {
+                        order.push(&port.name);
+                    }
+                    readers.push(cell.name.clone());
+                }
+            }
+        }
+        self.unfed = order
+            .into_iter()
+            .map(|name| Unfed {
+                name: name.into(),
+                readers: found.remove(name).unwrap_or_default(),
+                did_you_mean: did_you_mean(name, fed.iter().copied()).map(Arc::from),
+            })
+            .collect();
+    }
+}
+
+#[cfg(test)]
+#[path = "contracts_tests.rs"]
+mod tests;

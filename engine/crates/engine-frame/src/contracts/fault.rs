@@ -1,0 +1,137 @@
+//! What can be wrong with declarations.
+use super::{CellDecl, MAX_BUFFER_BYTES, agree, wgsl};
+use crate::{plan::CellLine, wgsl::HeaderFault};
+use cell_abi::ports::PortKind;
+use std::sync::Arc;
+
+/// Why a cell is left out of the world.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContractFault {
+    /// Two cells write one buffer.
+    #[error(
+        "`{cell}` and `{other}` both write the buffer `{name}`; only one cell can: rename it in one of them"
+    )]
+    TwoOwners {
+        /// The cell at fault: the later one.
+        line: CellLine,
+        /// Its name.
+        cell: Arc<str>,
+        /// The name in the world.
+        name: Arc<str>,
+        /// The cell that has it.
+        other: Arc<str>,
+    },
+    /// Two cells mean different things by one name.
+    #[error(
+        "`{cell}` and `{other}` disagree on `{name}`: its {property} is {here} in `{cell}`, {there} in `{other}`"
+    )]
+    Disagree {
+        /// The cell at fault: the later one, or the one that reads.
+        line: CellLine,
+        /// Its name.
+        cell: Arc<str>,
+        /// The name in the world.
+        name: Arc<str>,
+        /// The cell that declared it first.
+        other: Arc<str>,
+        /// What differs.
+        property: &'static str,
+        /// What it is in the cell at fault.
+        here: String,
+        /// What it is in the other.
+        there: String,
+    },
+    /// The contract cannot be told in WGSL.
+    #[error("`{cell}`: {fault}")]
+    Shader {
+        /// The cell at fault.
+        line: CellLine,
+        /// Its name.
+        cell: Arc<str>,
+        /// Why.
+        fault: HeaderFault,
+    },
+    /// A buffer that nothing can hold.
+    #[error("the buffer `{port}` of `{cell}` would have {bytes} bytes; the most is {MAX_BUFFER_BYTES}")]
+    LargeBuffer {
+        /// The cell at fault.
+        line: CellLine,
+        /// Its name.
+        cell: Arc<str>,
+        /// The port.
+        port: Arc<str>,
+        /// What it asks for.
+        bytes: u64,
+    },
+    /// Elements that do not fit into words of 4 bytes, in which GPUs copy.
+    #[error("the elements of `{port}` of `{cell}` have {bytes} bytes; add padding up to a multiple of 4")]
+    OddElement {
+        /// The cell at fault.
+        line: CellLine,
+        /// Its name.
+        cell: Arc<str>,
+        /// The port.
+        port: Arc<str>,
+        /// The element's size.
+        bytes: u32,
+    },
+}
+
+impl ContractFault {
+    /// Returns the line of the cell at fault, which is left out.
+    #[must_use]
+    pub fn line(&self) -> CellLine {
+        match self {
+            Self::TwoOwners { line, .. }
+            | Self::Disagree { line, .. }
+            | Self::Shader { line, .. }
+            | Self::LargeBuffer { line, .. }
+            | Self::OddElement { line, .. } => *line,
+        }
+    }
+}
+
+/// A name that somebody reads and nobody writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfed {
+    /// The name.
+    pub name: Arc<str>,
+    /// The cells that read it, in scene order.
+    pub readers: Vec<Arc<str>>,
+    /// A name that somebody writes and that looks alike.
+    pub did_you_mean: Option<Arc<str>>,
+}
+
+impl std::fmt::Display for Unfed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "nobody writes `{}`, which `{}` reads", self.name, self.readers.join("`, `"))?;
+        match &self.did_you_mean {
+            Some(n) => write!(f, "; did you mean `{n}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Returns what is wrong with a cell's declarations whatever the others say.
+pub(super) fn alone(c: &CellDecl) -> Vec<ContractFault> {
+    let (line, cell) = (c.line, || c.name.clone());
+    let mut out = Vec::new();
+    if c.table.shader.is_some()
+        && let Err(fault) = wgsl::check(&c.table)
+    {
+        out.push(ContractFault::Shader { line, cell: cell(), fault });
+    }
+    for p in &c.table.ports {
+        let PortKind::Buffer(b) = &p.kind else { continue };
+        let port = || p.name.as_str().into();
+        let size = agree::element_of(b, &c.table).size;
+        let bytes = u64::from(size) * u64::from(b.max_count);
+        if !size.is_multiple_of(4) || size == 0 {
+            out.push(ContractFault::OddElement { line, cell: cell(), port: port(), bytes: size });
+        }
+        if bytes > MAX_BUFFER_BYTES {
+            out.push(ContractFault::LargeBuffer { line, cell: cell(), port: port(), bytes });
+        }
+    }
+    out
+}

@@ -1,0 +1,232 @@
+use super::*;
+use cell_abi::ports::StartValue;
+use proptest::prelude::*;
+
+fn cell(line: u32, name: &str, ports: &str) -> CellDecl {
+    let mut text = format!("cell-ports 1\nabi 1.0\nname {name}_v1\nrate 60\nshader {name}.wgsl\n");
+    for p in ports.lines().map(str::trim).filter(|p| !p.is_empty()) {
+        text += if p.starts_with("type") || p.starts_with("field") { "" } else { "port " };
+        text += p;
+        text += "\n";
+    }
+    text += "end\n";
+    let table = Arc::new(PortTable::parse(&text).expect(&text));
+    CellDecl { line: CellLine(line), name: name.into(), table }
+}
+
+const COLOR: &str = "texture rgba16float screen 1/1 mips 1 clear 0 0 0 0";
+const POSE: &str = "type Pose 16\nfield Pose at vec4f 0";
+
+fn says(faults: &[ContractFault]) -> Vec<String> {
+    faults.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn inputs_and_outputs_of_one_name_are_one_resource_and_own_ports_are_private() {
+    let own = "own mips texture rgba16float screen 1/2 mips 6 keep";
+    let mut c = Contracts::default();
+    let faults = c.declare(&[
+        cell(2, "bloom", &format!("input scene_color {COLOR}\n{own}\noutput bloom_result {COLOR}")),
+        cell(
+            0,
+            "scene",
+            &format!(
+                "output scene_color {COLOR}\n{own}\noutput picture backbuffer\nown albedo sealed texture_2d"
+            ),
+        ),
+    ]);
+    assert_eq!(faults, []);
+    let (scene, bloom) = (c.cell(CellLine(0)).expect("declared"), c.cell(CellLine(2)).expect("declared"));
+    assert_eq!(scene.resources[0], bloom.resources[0]);
+    assert_ne!(scene.resources[1], bloom.resources[1]);
+    assert_eq!(scene.resources[2..], [Resource::Backbuffer, Resource::Sealed]);
+    let names: Vec<&str> = c.targets().iter().map(|t| &*t.name).collect();
+    assert_eq!(names, ["scene_color", "scene/mips", "bloom/mips", "bloom_result"]);
+    assert_eq!(c.unfed(), []);
+}
+
+#[test]
+fn disagreeing_textures_name_both_cells_and_the_difference() {
+    for (ports, want) in [
+        (
+            "input x texture rgba8unorm screen 1/1 mips 1 clear 0 0 0 0",
+            "its format is rgba8unorm in `b`, rgba16float in `a`",
+        ),
+        (
+            "input x texture rgba16float screen 1/2 mips 1 clear 0 0 0 0",
+            "its size is 1/2 of the screen in `b`, the screen's in `a`",
+        ),
+        (
+            "input x texture rgba16float screen 1/1 mips 2 clear 0 0 0 0",
+            "its number of mip levels is 2 in `b`, 1 in `a`",
+        ),
+        (
+            "output x texture rgba16float screen 1/1 mips 1 keep",
+            "its start value is keep in `b`, clear(0, 0, 0, 1) in `a`",
+        ),
+        (
+            "input x storage Pose 4\ntype Pose 16\nfield Pose at vec4f 0",
+            "its kind is a buffer in `b`, a texture in `a`",
+        ),
+    ] {
+        let mut c = Contracts::default();
+        // The reader's line is first: who writes is right all the same.
+        let lines = if ports.starts_with("output") { (0, 1) } else { (1, 0) };
+        let faults = c.declare(&[
+            cell(lines.0, "a", "output x texture rgba16float screen 1/1 mips 1 clear 0 0 0 1"),
+            cell(lines.1, "b", ports),
+        ]);
+        assert_eq!(says(&faults), [format!("`b` and `a` disagree on `x`: {want}")]);
+        assert_eq!(c.cells().len(), 1, "only the cell at fault is left out");
+        assert_eq!(c.cells()[0].name.as_ref(), "a");
+    }
+}
+
+#[test]
+fn silence_takes_the_start_value_that_somebody_says() {
+    let mut c = Contracts::default();
+    let faults = c.declare(&[
+        cell(0, "a", &format!("output x {COLOR}")),
+        cell(1, "b", "output x texture rgba16float screen 2/2 mips 1 clear 0 0 0 1"),
+        cell(2, "c", &format!("input x {COLOR}")),
+    ]);
+    assert_eq!(faults, []);
+    assert_eq!(c.targets()[0].desc.start, StartValue::Clear([0.0, 0.0, 0.0, 1.0]));
+    assert_eq!(c.targets()[0].writers, [CellLine(0), CellLine(1)]);
+}
+
+#[test]
+fn a_buffer_has_one_owner_whose_count_is_the_capacity() {
+    let mut c = Contracts::default();
+    let faults = c.declare(&[
+        cell(0, "draw", &format!("input poses instances Pose 7 history\n{POSE}")),
+        cell(1, "walk", &format!("output poses storage Pose 3000\n{POSE}")),
+        cell(2, "swim", &format!("output poses storage Pose 3000\n{POSE}")),
+    ]);
+    assert_eq!(
+        says(&faults),
+        ["`swim` and `walk` both write the buffer `poses`; only one cell can: rename it in one of them"]
+    );
+    let b = &c.buffers()[0];
+    assert_eq!((b.owner, b.max_count, b.capacity(), b.history), (Some((CellLine(1), 0)), 3000, 48_000, true));
+    assert_eq!(b.readers, [(CellLine(0), 0)]);
+    let other = "type Pose 16\nfield Pose at vec3f 0\nfield Pose w f32 12";
+    let faults = c.declare(&[
+        cell(0, "draw", &format!("input poses instances Pose 7\n{other}")),
+        cell(1, "walk", &format!("output poses storage Pose 3000\n{POSE}")),
+    ]);
+    assert_eq!(
+        says(&faults),
+        [
+            "`draw` and `walk` disagree on `poses`: its element is at: vec3f at byte 0 in `draw`, at: vec4f at byte 0 in `walk`"
+        ]
+    );
+}
+
+#[test]
+fn a_name_nobody_writes_is_shown_with_what_was_probably_meant() {
+    let mut c = Contracts::default();
+    let faults = c.declare(&[
+        cell(0, "scene", &format!("output scene_color {COLOR}")),
+        cell(1, "bloom", &format!("input scene_colour {COLOR}\ninput poses storage Pose 5\n{POSE}")),
+        cell(2, "tonemap", &format!("input scene_colour {COLOR}")),
+    ]);
+    assert_eq!(faults, []);
+    let texts: Vec<String> = c.unfed().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "nobody writes `scene_colour`, which `bloom`, `tonemap` reads; did you mean `scene_color`?",
+            "nobody writes `poses`, which `bloom` reads",
+        ]
+    );
+    assert_eq!(
+        (c.buffers()[0].owner, c.buffers()[0].capacity()),
+        (None, 80),
+        "room for what the reader expects"
+    );
+}
+
+#[test]
+fn ids_stay_while_names_and_owners_live() {
+    let a = || cell(0, "a", &format!("output x {COLOR}\noutput p storage Pose 8\n{POSE}"));
+    let b = |line| cell(line, "b", &format!("own q storage Pose 8\nown t {COLOR}\n{POSE}"));
+    let mut c = Contracts::default();
+    c.declare(&[a(), b(1)]);
+    let ids = |c: &Contracts| {
+        (
+            c.targets().iter().map(|t| (t.name.clone(), t.id)).collect::<Vec<_>>(),
+            c.buffers().iter().map(|b| (b.name.clone(), b.id)).collect::<Vec<_>>(),
+        )
+    };
+    let first = ids(&c);
+    c.declare(&[a(), b(7)]);
+    assert_eq!(ids(&c), first, "a cell that moves keeps what it owns");
+    c.declare(&[b(7)]);
+    assert_eq!(ids(&c).1, first.1[1..]);
+    c.declare(&[a(), b(1)]);
+    assert_eq!(ids(&c).0, first.0, "a target belongs to its name");
+    assert_eq!(
+        c.resolve(CellLine(0), 1),
+        Some(Resource::Buffer(BufferId(2))),
+        "a new owner has a new buffer"
+    );
+    c.declare(&[cell(0, "a", &format!("output x {COLOR}\noutput p storage Pose 9\n{POSE}")), b(1)]);
+    assert_eq!(
+        c.resolve(CellLine(0), 1),
+        Some(Resource::Buffer(BufferId(3))),
+        "a larger one needs other memory"
+    );
+}
+
+#[test]
+fn what_is_impossible_alone_is_found_before_it_puts_others_in_the_wrong() {
+    let mut c = Contracts::default();
+    let faults = c.declare(&[
+        cell(
+            0,
+            "odd",
+            "output x texture r8unorm screen 1/1 mips 1 clear 0 0 0 0\nown p vertices Odd 8\ntype Odd 6",
+        ),
+        cell(1, "big", "own p storage Huge 100000000\ntype Huge 16\nfield Huge a vec4f 0"),
+        cell(2, "bad", "own for texture r8unorm screen 1/1 mips 1 clear 0 0 0 0"),
+        cell(3, "good", &format!("output x {COLOR}")),
+    ]);
+    let text = says(&faults).join("\n");
+    for want in [
+        "`odd`: `Odd` has 6 bytes",
+        "`p` of `odd` have 6 bytes",
+        "`p` of `big` would have 1600000000",
+        "`bad`: the port cannot be called `for`",
+    ] {
+        assert!(text.contains(want), "{want} in {text}");
+    }
+    assert_eq!(c.cells().iter().map(|c| &*c.name).collect::<Vec<_>>(), ["good"]);
+}
+
+proptest! {
+    #[test]
+    fn the_order_in_which_cells_arrive_says_nothing(seed in any::<u64>(), n in 2u32..12) {
+        let kinds = ["input x", "output x", "output p", "input p", "own o"];
+        let make = |line: u32| {
+            let roll = (seed >> (line * 5)) as u32;
+            let kind = kinds[roll as usize % 5];
+            let ports = if kind.ends_with('p') {
+                format!("{kind} storage Pose {}\n{POSE}", 1 + roll % 3)
+            } else {
+                format!("{kind} texture {} screen 1/1 mips 1 clear 0 0 0 0", ["rgba16float", "rgba8unorm"][(roll as usize >> 3) % 2])
+            };
+            cell(line, &format!("c{line}"), &ports)
+        };
+        let cells: Vec<CellDecl> = (0..n).map(make).collect();
+        let mut shuffled = cells.clone();
+        shuffled.rotate_left(seed as usize % n as usize);
+        shuffled.swap(0, (seed >> 32) as usize % n as usize);
+        let (mut a, mut b) = (Contracts::default(), Contracts::default());
+        let (fa, fb) = (a.declare(&cells), b.declare(&shuffled));
+        prop_assert_eq!(says(&fa), says(&fb));
+        prop_assert_eq!(a.targets(), b.targets());
+        prop_assert_eq!(a.buffers(), b.buffers());
+        prop_assert_eq!(a.cells().len() + fa.len(), n as usize, "each cell here has at most one fault");
+    }
+}

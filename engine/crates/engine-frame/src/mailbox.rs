@@ -1,0 +1,284 @@
+//! Mail between cells: sent in frame F, handed over in F+1, ordered by (sender's line, sequence).
+//!
+//! A turn collects what it sends in an [`Outbox`]; the host drains it at commit into the receivers'
+//! [`Mailbox`]es. Both are bounded, neither allocates once it has its size.
+use crate::plan::CellLine;
+use std::ops::Range;
+
+/// A block of payload: payloads start on 16-byte borders, which is what decoding in place needs.
+const BLOCK: usize = size_of::<u128>();
+
+/// How much a box takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoxLimits {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of all payloads, each rounded up to 16.
+    pub bytes: usize,
+}
+
+impl Default for BoxLimits {
+    fn default() -> Self {
+        Self { messages: 1024, bytes: 1 << 20 }
+    }
+}
+
+/// Why a message was not sent: try again in a later turn, or send less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the outbox is full: one turn can send {} messages with {} bytes", .limits.messages, .limits.bytes)]
+pub struct OutboxFull {
+    /// What fits.
+    pub limits: BoxLimits,
+}
+
+/// Bytes of many payloads, one after the other.
+#[derive(Clone, Debug, Default)]
+struct Payloads {
+    blocks: Vec<u128>,
+}
+
+impl Payloads {
+    fn bytes(&self) -> usize {
+        self.blocks.len() * BLOCK
+    }
+
+    /// Appends a payload; its place is what [`Payloads::get`] takes.
+    fn push(&mut self, payload: &[u8]) -> Range<usize> {
+        let start = self.bytes();
+        self.blocks.resize(self.blocks.len() + payload.len().div_ceil(BLOCK), 0);
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.blocks);
+        bytes[start..start + payload.len()].copy_from_slice(payload);
+        start..start + payload.len()
+    }
+
+    fn get(&self, place: Range<usize>) -> &[u8] {
+        &bytemuck::cast_slice(&self.blocks)[place]
+    }
+}
+
+/// What one turn sends.
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    limits: BoxLimits,
+    messages: Vec<(CellLine, Range<usize>)>,
+    payloads: Payloads,
+}
+
+impl Outbox {
+    /// Returns an empty outbox.
+    #[must_use]
+    pub fn new(limits: BoxLimits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// [`OutboxFull`]; nothing was queued.
+    pub fn send(&mut self, to: CellLine, payload: &[u8]) -> Result<(), OutboxFull> {
+        let bytes = self.payloads.bytes() + payload.len().next_multiple_of(BLOCK);
+        if self.messages.len() >= self.limits.messages || bytes > self.limits.bytes {
+            return Err(OutboxFull { limits: self.limits });
+        }
+        let place = self.payloads.push(payload);
+        self.messages.push((to, place));
+        Ok(())
+    }
+
+    /// Returns the messages in the order in which they were sent.
+    pub fn iter(&self) -> impl Iterator<Item = (CellLine, &[u8])> {
+        self.messages.iter().map(|(to, place)| (*to, self.payloads.get(place.clone())))
+    }
+
+    /// Empties the outbox: its mail was handed on, or its tick failed.
+    pub fn clear(&mut self) {
+        self.messages.clear();
+        self.payloads.blocks.clear();
+    }
+}
+
+/// A message that a turn is handed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mail<'a> {
+    /// The sender's line in the scene.
+    pub from: CellLine,
+    /// The sender's count of messages so far, starting with 0.
+    pub sequence: u64,
+    /// The bytes as sent, aligned to 16.
+    pub payload: &'a [u8],
+}
+
+#[derive(Clone, Debug)]
+struct Message {
+    from: CellLine,
+    sequence: u64,
+    place: Range<usize>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Batch {
+    messages: Vec<Message>,
+    payloads: Payloads,
+}
+
+impl Batch {
+    fn clear(&mut self) {
+        self.messages.clear();
+        self.payloads.blocks.clear();
+    }
+}
+
+/// The mail of one cell.
+///
+/// Two batches: one that a turn reads, and one that collects. [`Mailbox::open`] begins a turn: the collected
+/// mail is handed over whole, so a turn sees nothing that arrives while it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Mailbox {
+    limits: BoxLimits,
+    reading: Batch,
+    collecting: Batch,
+    dropped: u64,
+}
+
+impl Mailbox {
+    /// Returns an empty mailbox.
+    #[must_use]
+    pub fn new(limits: BoxLimits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Puts a message in; it is handed over at the next [`Mailbox::open`]. When the box is full, the message is
+    /// dropped and counted, and `false` is returned.
+    pub fn deliver(&mut self, from: CellLine, sequence: u64, payload: &[u8]) -> bool {
+        let batch = &mut self.collecting;
+        let bytes = batch.payloads.bytes() + payload.len().next_multiple_of(BLOCK);
+        if batch.messages.len() >= self.limits.messages || bytes > self.limits.bytes {
+            self.dropped += 1;
+            return false;
+        }
+        let place = batch.payloads.push(payload);
+        batch.messages.push(Message { from, sequence, place });
+        true
+    }
+
+    /// Begins a turn: forgets the mail of the one before, and hands over what was collected since, ordered by
+    /// (sender's line, sequence).
+    pub fn open(&mut self) {
+        self.reading.clear();
+        std::mem::swap(&mut self.reading, &mut self.collecting);
+        self.reading.messages.sort_unstable_by_key(|m| (m.from, m.sequence));
+    }
+
+    /// Gives the senders of waiting mail the lines that `new_line` returns; mail of senders for which it returns none
+    /// is dropped: they left the scene.
+    pub fn renumber(&mut self, new_line: impl Fn(CellLine) -> Option<CellLine>) {
+        self.collecting.messages.retain_mut(|m| new_line(m.from).map(|line| m.from = line).is_some());
+    }
+
+    /// Returns whether mail waits for the next turn.
+    #[must_use]
+    pub fn has_mail(&self) -> bool {
+        !self.collecting.messages.is_empty()
+    }
+
+    /// Returns the mail of the current turn, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Mail<'_>> {
+        self.reading.messages.iter().map(|m| Mail {
+            from: m.from,
+            sequence: m.sequence,
+            payload: self.reading.payloads.get(m.place.clone()),
+        })
+    }
+
+    /// Returns how many messages were dropped because the box was full.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn waiting_mail_follows_its_sender_to_another_line_and_goes_with_it() {
+        let mut b = Mailbox::default();
+        b.deliver(CellLine(1), 0, b"stays");
+        b.deliver(CellLine(2), 0, b"gone");
+        b.renumber(|line| (line == CellLine(1)).then_some(CellLine(7)));
+        b.open();
+        let all: Vec<_> = b.iter().map(|m| (m.from, m.payload.to_vec())).collect();
+        assert_eq!(all, [(CellLine(7), b"stays".to_vec())]);
+    }
+
+    #[test]
+    fn mail_comes_with_the_next_turn_and_only_then() {
+        let mut m = Mailbox::default();
+        m.deliver(CellLine(1), 0, b"one");
+        assert_eq!(m.iter().len(), 0);
+        assert!(m.has_mail());
+        m.open();
+        m.deliver(CellLine(0), 0, b"two");
+        assert_eq!(m.iter().map(|m| m.payload.to_vec()).collect::<Vec<_>>(), [b"one"]);
+        m.open();
+        assert_eq!(m.iter().map(|m| m.payload.to_vec()).collect::<Vec<_>>(), [b"two"]);
+        m.open();
+        assert_eq!(m.iter().len(), 0);
+    }
+
+    #[test]
+    fn a_full_box_drops_and_counts_and_a_full_outbox_says_so() {
+        let limits = BoxLimits { messages: 2, bytes: 64 };
+        let mut m = Mailbox::new(limits);
+        assert!(m.deliver(CellLine(0), 0, &[1; 17]));
+        assert!(!m.deliver(CellLine(0), 1, &[1; 33]), "17 bytes take 32, so 32 are left");
+        assert!(m.deliver(CellLine(0), 2, &[1; 32]));
+        assert!(!m.deliver(CellLine(0), 3, &[]), "two messages are the limit");
+        assert_eq!(m.dropped(), 2);
+        m.open();
+        assert_eq!(m.iter().map(|m| m.sequence).collect::<Vec<_>>(), [0, 2]);
+        let mut o = Outbox::new(limits);
+        assert_eq!(o.send(CellLine(0), &[0; 65]), Err(OutboxFull { limits }));
+        assert_eq!(o.send(CellLine(0), &[0; 64]), Ok(()));
+        assert!(o.send(CellLine(0), &[0; 1]).is_err());
+        o.clear();
+        assert_eq!(o.iter().count(), 0);
+        assert_eq!(o.send(CellLine(0), &[0; 1]), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_of_delivery_is_read_in_one_order(
+            mut sent in prop::collection::vec((0u32..5, prop::collection::vec(any::<u8>(), 0..40)), 0..60),
+            swaps in prop::collection::vec((any::<usize>(), any::<usize>()), 0..60),
+        ) {
+            sent.sort_by_key(|m| m.0);
+            let mut sequence = [0_u64; 5];
+            let numbered: Vec<(CellLine, u64, Vec<u8>)> = sent
+                .into_iter()
+                .map(|(from, payload)| {
+                    sequence[from as usize] += 1;
+                    (CellLine(from), sequence[from as usize] - 1, payload)
+                })
+                .collect();
+            let mut arriving = numbered.clone();
+            for (a, b) in swaps {
+                if let n @ 1.. = arriving.len() {
+                    arriving.swap(a % n, b % n);
+                }
+            }
+            let mut m = Mailbox::default();
+            for (from, sequence, payload) in &arriving {
+                m.deliver(*from, *sequence, payload);
+            }
+            m.open();
+            let read: Vec<_> = m.iter().map(|m| (m.from, m.sequence, m.payload.to_vec())).collect();
+            prop_assert_eq!(read, numbered);
+            for mail in m.iter() {
+                prop_assert_eq!(mail.payload.as_ptr() as usize % 16, 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! A packet: all that the render thread needs for one frame.
+use crate::plan::{BufferId, CellLine, Plan};
+use cell_abi::DirtyRange;
+use std::sync::Arc;
+
+/// All that the render thread needs for one frame. The slots it names are held until its frame is done.
+pub struct Packet {
+    /// The frame.
+    pub frame: u64,
+    /// Time since the run's start in nanoseconds, simulated.
+    pub time_ns: u64,
+    /// The length of this frame's step in nanoseconds.
+    pub dt_ns: u64,
+    /// The passes.
+    pub plan: Arc<Plan>,
+    /// One entry per buffer of the plan that has a publication.
+    pub slots: Vec<SlotUse>,
+    /// Where the bytes of the slots are.
+    pub memory: Arc<dyn SlotMemory>,
+    /// One number per [`Plan::dynamic_counts`], clamped.
+    pub counts: Vec<u32>,
+    /// Parameter blocks (group 0, binding 1) of cells whose parameters changed, and of all after a device loss.
+    pub params: Vec<(CellLine, Arc<[u8]>)>,
+    /// Read the picture back when it is done.
+    pub capture: bool,
+}
+
+/// The slot of a buffer that a frame draws with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotUse {
+    /// The buffer.
+    pub buffer: BufferId,
+    /// The slot's number.
+    pub slot: u8,
+    /// Published bytes.
+    pub len: u64,
+    /// The byte ranges in which the GPU's copy is behind; empty when it is up to date.
+    pub dirty: Vec<DirtyRange>,
+}
+
+/// Gives the bytes of held slots. Implemented by the host over its read-only maps.
+pub trait SlotMemory: Send + Sync {
+    /// Returns `len` bytes at `offset` of a slot, or `None` when the range is not within the slot.
+    ///
+    /// The slot is one that the packet holds, so nobody writes it meanwhile.
+    fn bytes(&self, buffer: BufferId, slot: u8, offset: u64, len: u64) -> Option<&[u8]>;
+}
