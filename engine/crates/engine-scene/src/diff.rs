@@ -1,0 +1,130 @@
+//! What changed between two readings of a scene.
+use crate::scene::Scene;
+
+/// What changed, by the cells' names. A name that now means another cell is in `removed` and in `added`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SceneChanges {
+    /// Cells of the new scene that the old one did not have, in the new order.
+    pub added: Vec<String>,
+    /// Cells that are gone, in the old order.
+    pub removed: Vec<String>,
+    /// The cells that both have follow each other in another order.
+    pub reordered: bool,
+    /// Their parameters say something else.
+    pub reparametrised: Vec<String>,
+    /// They run somewhere else.
+    pub moved: Vec<String>,
+    /// They tick at another rate.
+    pub rated: Vec<String>,
+    /// They are on now and were off, or the other way round, or listen to another key.
+    pub toggled: Vec<String>,
+    /// The world's name changed.
+    pub renamed: bool,
+    /// The world's rate or seed changed: what a running world cannot follow without starting anew.
+    pub clock: bool,
+}
+
+impl SceneChanges {
+    /// Returns whether nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Returns what a host must do to come from `old` to `new`.
+#[must_use]
+pub fn diff(old: &Scene, new: &Scene) -> SceneChanges {
+    let mut changes = SceneChanges {
+        renamed: old.name != new.name,
+        clock: (old.rate, old.seed) != (new.rate, new.seed),
+        ..SceneChanges::default()
+    };
+    for was in &old.cells {
+        if new.cell(&was.name).is_none_or(|is| is.cell != was.cell) {
+            changes.removed.push(was.name.clone());
+        }
+    }
+    for is in &new.cells {
+        let Some(was) = old.cell(&is.name).filter(|was| was.cell == is.cell) else {
+            changes.added.push(is.name.clone());
+            continue;
+        };
+        for (list, changed) in [
+            (&mut changes.reparametrised, was.with != is.with),
+            (&mut changes.moved, was.at != is.at),
+            (&mut changes.rated, was.rate != is.rate),
+            (&mut changes.toggled, (was.enabled, was.on) != (is.enabled, is.on)),
+        ] {
+            if changed {
+                list.push(is.name.clone());
+            }
+        }
+    }
+    let kept = |of: &Scene, gone: &[String]| -> Vec<String> {
+        of.cells.iter().map(|c| c.name.clone()).filter(|n| !gone.contains(n)).collect()
+    };
+    changes.reordered = kept(old, &changes.removed) != kept(new, &changes.added);
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(old: &str, new: &str) -> SceneChanges {
+        let scene = |cells: &str| Scene::parse("s.ron", format!("World(cells: [{cells}])")).unwrap();
+        diff(&scene(old), &scene(new))
+    }
+
+    fn names(list: &[&str]) -> Vec<String> {
+        list.iter().map(|s| (*s).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_same_words_elsewhere_in_the_file_are_no_change() {
+        let same = changes(
+            r#"(cell: "a", with: (x: 1, g: (y: [1, 2]))), (cell: "b")"#,
+            "// moved\n (with: (x: 1,\n g: (y: [1, 2])), cell: \"a\"),\n\n (cell: \"b\", at: Thread, enabled: true)",
+        );
+        assert!(same.is_empty(), "{same:?}");
+    }
+
+    #[test]
+    fn each_kind_of_change_is_told_by_name() {
+        let c = changes(
+            r#"(cell: "gone"), (cell: "a"), (cell: "b"), (cell: "c"), (cell: "d"), (cell: "x", name: "swapped")"#,
+            r#"(cell: "a", with: (n: 1)), (cell: "b", at: Process), (cell: "c", rate: 30), (cell: "d", enabled: false),
+               (cell: "y", name: "swapped"), (cell: "new")"#,
+        );
+        let expected = SceneChanges {
+            added: names(&["swapped", "new"]),
+            removed: names(&["gone", "swapped"]),
+            reparametrised: names(&["a"]),
+            moved: names(&["b"]),
+            rated: names(&["c"]),
+            toggled: names(&["d"]),
+            ..SceneChanges::default()
+        };
+        assert_eq!(c, expected);
+    }
+
+    #[test]
+    fn order_counts_only_between_cells_that_stay() {
+        assert!(changes(r#"(cell: "a"), (cell: "b")"#, r#"(cell: "b"), (cell: "a")"#).reordered);
+        assert!(
+            !changes(r#"(cell: "a"), (cell: "b")"#, r#"(cell: "n"), (cell: "a"), (cell: "m"), (cell: "b")"#)
+                .reordered
+        );
+    }
+
+    #[test]
+    fn the_worlds_settings_are_told_apart() {
+        let scene = |t: &str| Scene::parse("s.ron", format!("World({t} cells: [])")).unwrap();
+        let old = scene("name: \"a\", rate: 60,");
+        assert!(diff(&old, &scene("name: \"b\", rate: 60,")).renamed);
+        assert!(!diff(&old, &scene("name: \"b\", rate: 60,")).clock);
+        assert!(diff(&old, &scene("name: \"a\", rate: 30,")).clock);
+        assert!(diff(&old, &scene("name: \"a\", seed: 1,")).clock);
+    }
+}
