@@ -1,0 +1,43 @@
+//! The macros of `cell`: [`signal_receptor!`], [`export!`] and [`macro@Gpu`].
+//!
+//! All logic is in plain functions over `proc_macro2`, tested without a compiler: `grammar` reads
+//! `signal_receptor!` into a tree and collects every fault, `contract` writes the items, `params` and `ports` are
+//! the two halves of both. The generated code names everything through `::cell`.
+//!
+//! Neighbours: `cell` re-exports these macros and holds what the generated code calls. This crate must not know
+//! what a port is used for.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
+
+mod contract;
+mod export;
+mod faults;
+mod gpu;
+mod grammar;
+mod names;
+mod params;
+mod ports;
+
+/// Declares a cell's ports and parameters.
+///
+/// It makes, in the module where it stands: the contract (`bloom_v1`), a function for each port, `Params`, the
+/// trait `Cell` to implement, and a method of [`Cx`] for each buffer port. See the crate `cell` for the words.
+///
+/// [`Cx`]: https://docs.rs/cell
+#[proc_macro]
+pub fn signal_receptor(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    contract::signal_receptor(input.into()).into()
+}
+
+/// Exports a cell: `cell::export!(Bloom);`, `cell::export!(Ears, rate: 30);` or `cell::export!(Tool, rate: OnMail);`.
+///
+/// Stands once in a crate, in the module of its `signal_receptor!`. Without a rate, a cell ticks 60 times a second.
+#[proc_macro]
+pub fn export(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    export::export(input.into()).into()
+}
+
+/// Makes a `#[repr(C)]` struct an element of buffer ports.
+#[proc_macro_derive(Gpu)]
+pub fn gpu(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    gpu::derive(input.into()).into()
+}
