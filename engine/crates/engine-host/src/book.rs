@@ -1,0 +1,419 @@
+//! All buffers: their slot tables and their memory, kept together through coming and going of owners.
+use crate::{
+    memory::{BufferSize, MemoryTable, Region, RegionError},
+    renewal::Renewal,
+};
+use cell_abi::{DirtyRange, header::Publication};
+use engine_frame::{
+    plan::BufferId,
+    slots::{Grant, PublicationFault, Published, SlotCounters, SlotTable},
+};
+use engine_scene::Placement;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A buffer as the contracts declare it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredBuffer {
+    /// Its id.
+    pub buffer: BufferId,
+    /// Its owner's name.
+    pub owner: Arc<str>,
+    /// Bytes of a slot.
+    pub capacity: u32,
+    /// Bytes of an element.
+    pub element_size: u32,
+    /// Whether some reader wants the publication before the newest too.
+    pub history: bool,
+    /// Where the owner runs: who writes the region.
+    pub placement: Placement,
+}
+
+struct Entry {
+    table: SlotTable,
+    /// Tells one life of the id from the next: what belongs to an earlier one is ignored.
+    generation: u32,
+    declared: DeclaredBuffer,
+    /// What earlier tables of the buffer counted.
+    past: SlotCounters,
+}
+
+/// All buffers.
+#[derive(Default)]
+pub struct SlotBook {
+    entries: Vec<Option<Entry>>,
+    generation: u32,
+    memory: Arc<MemoryTable>,
+    regions: BTreeMap<Arc<str>, (Vec<DeclaredBuffer>, Arc<Region>)>,
+}
+
+impl SlotBook {
+    /// Takes the buffers that the contracts declare now. A buffer that stays the same keeps its slots and its
+    /// content; one that is gone or changed loses them as soon as no turn or packet names them.
+    ///
+    /// # Errors
+    /// [`RegionError`] for the first owner that got no memory; the buffers of the others are there.
+    pub fn declare(&mut self, buffers: &[DeclaredBuffer]) -> Result<(), RegionError> {
+        let mut by_owner: BTreeMap<Arc<str>, Vec<DeclaredBuffer>> = BTreeMap::new();
+        for b in buffers {
+            by_owner.entry(Arc::clone(&b.owner)).or_default().push(b.clone());
+        }
+        let same = |a: &[DeclaredBuffer], b: &[DeclaredBuffer]| {
+            a.len() == b.len()
+                && a.iter().zip(b).all(|(a, b)| {
+                    (a.buffer, a.capacity, a.element_size) == (b.buffer, b.capacity, b.element_size)
+                })
+        };
+        let gone: Vec<Arc<str>> = self
+            .regions
+            .iter()
+            .filter(|(owner, (old, _))| by_owner.get(*owner).is_none_or(|new| !same(old, new)))
+            .map(|(owner, _)| Arc::clone(owner))
+            .collect();
+        let mut memory = MemoryTable::clone(&self.memory);
+        for owner in gone {
+            if let Some((old, _)) = self.regions.remove(&owner) {
+                for b in old {
+                    memory.remove(b.buffer);
+                    self.entries[b.buffer.0 as usize] = None;
+                }
+            }
+        }
+        let mut failed = None;
+        for (owner, declared) in by_owner {
+            if let Some((_, region)) = self.regions.get(&owner) {
+                // Unchanged: only who wants history may differ.
+                for b in &declared {
+                    if let Some(e) = self.entries[b.buffer.0 as usize].as_mut() {
+                        e.table.set_history(b.history);
+                        e.declared = b.clone();
+                    }
+                }
+                let region = Arc::clone(region);
+                self.regions.insert(owner, (declared, region));
+                continue;
+            }
+            let placement = declared.first().map_or(Placement::Thread, |b| b.placement);
+            match Region::new(&owner, &sizes(&declared), placement, &[]) {
+                Err(e) => failed = failed.or(Some(e)),
+                Ok(region) => {
+                    memory.insert(&region);
+                    for b in &declared {
+                        self.generation += 1;
+                        let at = b.buffer.0 as usize;
+                        if self.entries.len() <= at {
+                            self.entries.resize_with(at + 1, || None);
+                        }
+                        self.entries[at] = Some(Entry {
+                            table: SlotTable::new(b.capacity, b.element_size, b.history),
+                            generation: self.generation,
+                            declared: b.clone(),
+                            past: SlotCounters::default(),
+                        });
+                    }
+                    self.regions.insert(owner, (declared, region));
+                }
+            }
+        }
+        self.memory = Arc::new(memory);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Returns where the slots are. A record or packet keeps its own `Arc`: memory lives as long as it is named.
+    #[must_use]
+    pub fn memory(&self) -> &Arc<MemoryTable> {
+        &self.memory
+    }
+
+    fn entry(&mut self, buffer: BufferId) -> Option<&mut Entry> {
+        self.entries.get_mut(buffer.0 as usize)?.as_mut()
+    }
+
+    fn current(&mut self, buffer: BufferId, generation: u32) -> Option<&mut SlotTable> {
+        self.entry(buffer).filter(|e| e.generation == generation).map(|e| &mut e.table)
+    }
+
+    /// Holds the newest publication. Returns its generation and itself.
+    pub fn hold_latest(&mut self, buffer: BufferId) -> Option<(u32, Published)> {
+        let e = self.entry(buffer)?;
+        let latest = e.table.latest()?;
+        e.table.hold(latest.slot);
+        Some((e.generation, latest))
+    }
+
+    /// Holds the publication before the newest.
+    pub fn hold_previous(&mut self, buffer: BufferId) -> Option<(u32, Published)> {
+        let e = self.entry(buffer)?;
+        let previous = e.table.previous()?;
+        e.table.hold(previous.slot);
+        Some((e.generation, previous))
+    }
+
+    /// Ends a hold.
+    pub fn release(&mut self, buffer: BufferId, generation: u32, slot: u8) {
+        if let Some(t) = self.current(buffer, generation) {
+            t.release(slot);
+        }
+    }
+
+    /// Grants a slot, and appends what it is behind. Returns the generation, the grant, and the number of
+    /// ranges appended.
+    pub fn grant(
+        &mut self,
+        buffer: BufferId,
+        frame: u64,
+        behind: &mut Vec<DirtyRange>,
+    ) -> Option<(u32, Grant, u32)> {
+        let e = self.entry(buffer)?;
+        let grant = e.table.grant(frame);
+        let before = behind.len();
+        e.table.behind_into(&grant, behind);
+        Some((e.generation, grant, (behind.len() - before) as u32))
+    }
+
+    /// Ends a grant with what its header says, or with nothing.
+    ///
+    /// # Errors
+    /// [`PublicationFault`]; the newest content stays what it was.
+    pub fn settle(
+        &mut self,
+        buffer: BufferId,
+        generation: u32,
+        grant: &Grant,
+        publication: Option<&Publication>,
+    ) -> Result<Option<Published>, PublicationFault> {
+        let Some(table) = self.current(buffer, generation) else { return Ok(None) };
+        match publication {
+            Some(p) => table.publish(grant, p).map(Some),
+            None => {
+                table.abort(grant);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Returns what the header of a granted slot says, copied out once.
+    #[must_use]
+    pub fn publication(&self, buffer: BufferId, grant: &Grant) -> Option<Publication> {
+        self.memory.get(buffer)?.header(grant.slot).published(grant.stamp)
+    }
+
+    /// Says that the owner called `owner` gets a new instance at `placement`: what the old one still publishes
+    /// counts no more. A region has one writing process in its life, so that a new process gets a new region: the
+    /// returned renewal makes it, on the thread that starts the process, and [`SlotBook::adopt`] goes over to it.
+    ///
+    /// # Errors
+    /// [`RegionError`] when a thread takes over from a process and there is no memory for its region.
+    pub fn replace_instance(
+        &mut self,
+        owner: &str,
+        placement: Placement,
+    ) -> Result<Option<Renewal>, RegionError> {
+        let Some((declared, region)) = self.regions.get(owner) else { return Ok(None) };
+        let (declared, region) = (declared.clone(), Arc::clone(region));
+        for b in &declared {
+            if let Some(e) = self.entry(b.buffer) {
+                e.table.replace_instance();
+            }
+        }
+        let kept = match placement {
+            Placement::Thread => region.is_of_thread(),
+            // The new process claims it at its first tick.
+            Placement::Process => region.is_unclaimed(),
+        };
+        if kept {
+            return Ok(None);
+        }
+        let state = declared.iter().filter_map(|b| {
+            let e = self.entries.get(b.buffer.0 as usize)?.as_ref()?;
+            Some((e.declared.clone(), e.generation, e.table.previous(), e.table.latest()))
+        });
+        let mut renewal = Renewal::new(Arc::from(owner), placement, state, Arc::clone(&self.memory));
+        if placement == Placement::Process {
+            return Ok(Some(renewal));
+        }
+        renewal.make()?;
+        self.adopt(renewal);
+        Ok(None)
+    }
+
+    /// Goes over to the region of a renewal that was made. Returns false, and changes nothing, when the owner's
+    /// buffers have changed since.
+    pub fn adopt(&mut self, renewal: Renewal) -> bool {
+        let Some((owner, region, tables)) = renewal.finish() else { return false };
+        let current = |b: &crate::renewal::Renewed| {
+            self.entries
+                .get(b.buffer.0 as usize)
+                .and_then(Option::as_ref)
+                .is_some_and(|e| e.generation == b.replaces)
+        };
+        if !tables.iter().all(current) {
+            return false;
+        }
+        let Some(entry) = self.regions.get_mut(&owner) else { return false };
+        entry.1 = Arc::clone(&region);
+        let mut memory = MemoryTable::clone(&self.memory);
+        memory.insert(&region);
+        self.memory = Arc::new(memory);
+        for new in tables {
+            self.generation += 1;
+            let generation = self.generation;
+            if let Some(e) = self.entry(new.buffer) {
+                e.past = sum(e.past, e.table.counters());
+                e.table = new.table;
+                e.generation = generation;
+            }
+        }
+        true
+    }
+
+    /// Appends the bytes that the GPU's copy lacks, and counts them as sent.
+    pub fn take_gpu_behind_into(&mut self, buffer: BufferId, out: &mut Vec<DirtyRange>) {
+        if let Some(e) = self.entry(buffer) {
+            e.table.take_gpu_behind_into(out);
+        }
+    }
+
+    /// Says that the GPU lost everything.
+    pub fn gpu_lost(&mut self) {
+        for e in self.entries.iter_mut().flatten() {
+            e.table.gpu_lost();
+        }
+    }
+
+    /// Returns the newest publication, without holding it.
+    #[must_use]
+    pub fn latest(&self, buffer: BufferId) -> Option<Published> {
+        self.entries.get(buffer.0 as usize)?.as_ref()?.table.latest()
+    }
+
+    /// Returns the counters of each buffer with its owner.
+    pub fn counters(&self) -> impl Iterator<Item = (&DeclaredBuffer, SlotCounters)> {
+        self.entries.iter().flatten().map(|e| (&e.declared, sum(e.past, e.table.counters())))
+    }
+}
+
+fn sum(a: SlotCounters, b: SlotCounters) -> SlotCounters {
+    SlotCounters {
+        published: a.published + b.published,
+        scratch: a.scratch + b.scratch,
+        refused: a.refused + b.refused,
+    }
+}
+
+fn sizes(declared: &[DeclaredBuffer]) -> Vec<BufferSize> {
+    declared.iter().map(|b| BufferSize { buffer: b.buffer, capacity: b.capacity as usize }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer(id: u32, owner: &str, capacity: u32) -> DeclaredBuffer {
+        let placement = Placement::Thread;
+        DeclaredBuffer {
+            buffer: BufferId(id),
+            owner: owner.into(),
+            capacity,
+            element_size: 4,
+            history: false,
+            placement,
+        }
+    }
+
+    fn publish(book: &mut SlotBook, id: u32, frame: u64) {
+        let (generation, grant, _) = book.grant(BufferId(id), frame, &mut Vec::new()).unwrap();
+        book.memory().get(BufferId(id)).unwrap().header(grant.slot).publish(grant.stamp, frame, 8, &[]);
+        let p = book.publication(BufferId(id), &grant).unwrap();
+        book.settle(BufferId(id), generation, &grant, Some(&p)).unwrap();
+    }
+
+    #[test]
+    fn an_unchanged_owner_keeps_its_content_and_a_changed_one_starts_anew() {
+        let mut book = SlotBook::default();
+        book.declare(&[buffer(0, "a", 64), buffer(1, "b", 64)]).unwrap();
+        publish(&mut book, 0, 1);
+        publish(&mut book, 1, 1);
+        let (generation, held) = book.hold_latest(BufferId(1)).unwrap();
+        book.declare(&[buffer(0, "a", 64), buffer(1, "b", 128)]).unwrap();
+        assert!(book.latest(BufferId(0)).is_some());
+        assert!(book.latest(BufferId(1)).is_none(), "another size is another buffer");
+        book.release(BufferId(1), generation, held.slot);
+        publish(&mut book, 1, 2);
+        book.declare(&[buffer(0, "a", 64)]).unwrap();
+        assert!(book.memory().get(BufferId(1)).is_none());
+        assert!(book.hold_latest(BufferId(1)).is_none());
+    }
+
+    #[test]
+    fn a_publication_of_an_earlier_life_is_ignored() {
+        let mut book = SlotBook::default();
+        book.declare(&[buffer(0, "a", 64)]).unwrap();
+        let (generation, grant, _) = book.grant(BufferId(0), 1, &mut Vec::new()).unwrap();
+        let p = Publication { frame: 1, len_bytes: 8, dirty_count: 0, dirty: Default::default() };
+        book.declare(&[]).unwrap();
+        book.declare(&[buffer(0, "a", 64)]).unwrap();
+        assert_eq!(book.settle(BufferId(0), generation, &grant, Some(&p)), Ok(None));
+        assert!(book.latest(BufferId(0)).is_none());
+    }
+
+    #[test]
+    fn a_new_process_gets_a_new_region_with_the_last_publications() {
+        let mut book = SlotBook::default();
+        let both = DeclaredBuffer { history: true, ..buffer(0, "a", 64) };
+        book.declare(std::slice::from_ref(&both)).unwrap();
+        for (frame, byte) in [(5, 5_u8), (6, 6)] {
+            let (generation, grant, _) = book.grant(BufferId(0), frame, &mut Vec::new()).unwrap();
+            let memory = book.memory().get(BufferId(0)).unwrap().clone();
+            #[expect(unsafe_code, reason = "the test plays the owner")]
+            // SAFETY: the slot was granted to the test.
+            unsafe {
+                std::ptr::write_bytes(memory.write_ptr(grant.slot), byte, 8);
+            }
+            memory.header(grant.slot).publish(grant.stamp, frame, 8, &[]);
+            let p = book.publication(BufferId(0), &grant).unwrap();
+            book.settle(BufferId(0), generation, &grant, Some(&p)).unwrap();
+        }
+        book.take_gpu_behind_into(BufferId(0), &mut Vec::new());
+        let (held_generation, held) = book.hold_latest(BufferId(0)).unwrap();
+        let old = book.memory().get(BufferId(0)).unwrap().region.id;
+
+        assert!(
+            book.replace_instance("a", Placement::Thread).unwrap().is_none(),
+            "a thread keeps its region"
+        );
+        let mut renewal = book.replace_instance("a", Placement::Process).unwrap().unwrap();
+        let region = renewal.make().unwrap();
+        assert!(region.begin_claim());
+        region.finish_claim().unwrap();
+        let counted = book.counters().next().unwrap().1.published;
+        assert!(book.adopt(renewal));
+        assert_ne!(book.memory().get(BufferId(0)).unwrap().region.id, old);
+        book.release(BufferId(0), held_generation, held.slot);
+        let (_, latest) = book.hold_latest(BufferId(0)).unwrap();
+        let (_, previous) = book.hold_previous(BufferId(0)).unwrap();
+        assert_eq!((previous.frame, latest.frame, latest.len), (5, 6, 8));
+        use engine_frame::packet::SlotMemory;
+        let memory = Arc::clone(book.memory());
+        assert_eq!(memory.bytes(BufferId(0), latest.slot, 0, 8), Some(&[6; 8][..]));
+        assert_eq!(memory.bytes(BufferId(0), previous.slot, 0, 8), Some(&[5; 8][..]));
+        let mut behind = Vec::new();
+        book.take_gpu_behind_into(BufferId(0), &mut behind);
+        assert_eq!(behind, [DirtyRange { start: 0, end: 8 }], "the GPU gets all of it again");
+        assert!(book.counters().next().unwrap().1.published >= counted, "counters go on");
+
+        assert!(book.replace_instance("a", Placement::Thread).unwrap().is_none());
+        assert!(book.memory().get(BufferId(0)).unwrap().region.is_of_thread(), "moved back at once");
+        assert_eq!(book.latest(BufferId(0)).map(|l| l.frame), Some(6));
+    }
+
+    #[test]
+    fn a_renewal_of_buffers_that_have_changed_is_refused() {
+        let mut book = SlotBook::default();
+        book.declare(&[buffer(0, "a", 64)]).unwrap();
+        let mut renewal = book.replace_instance("a", Placement::Process).unwrap().unwrap();
+        renewal.make().unwrap();
+        book.declare(&[buffer(0, "a", 128)]).unwrap();
+        assert!(!book.adopt(renewal));
+        assert!(book.memory().get(BufferId(0)).unwrap().part.capacity == 128);
+    }
+}

@@ -1,0 +1,239 @@
+//! The host's table of cells: one entry per line of the scene.
+use crate::{
+    builder::BuiltCell,
+    cx::InstanceCx,
+    library::CellLibrary,
+    record::Record,
+    turn::{Outcome, Turn, Work},
+};
+use cell_abi::ports::Rate;
+use cell_wire::PassList;
+use engine_frame::{
+    mailbox::Mailbox,
+    plan::{BufferId, ShaderId},
+    schedule::{CellClock, DueTick},
+    supervise::Supervisor,
+};
+use engine_scene::SceneCell;
+use std::{path::PathBuf, sync::Arc};
+
+/// What an entry's instance is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// There is none; one is to be made when the time has come (host time in nanoseconds).
+    Waiting {
+        /// Not before this.
+        until_ns: u64,
+    },
+    /// Its turn runs.
+    Busy {
+        /// Since this frame.
+        since_frame: u64,
+        /// Whether the turn ticks (a load is no late tick).
+        ticks: bool,
+    },
+    /// It waits for its next turn.
+    Idle,
+    /// It crashed too often, or cannot be loaded: it stays down until its scene line or its build changes.
+    Down {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A port as the world resolved it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortUse {
+    /// Nothing that a tick sees (textures, sealed ports, the backbuffer).
+    None,
+    /// A buffer that the cell owns.
+    Writes(BufferId),
+    /// A buffer that it reads.
+    Reads {
+        /// Which.
+        buffer: BufferId,
+        /// In the frame in which its owner wrote it.
+        now: bool,
+        /// With the publication before.
+        history: bool,
+    },
+}
+
+/// What was counted for a cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CellCounters {
+    /// Ticks that returned.
+    pub ticks: u64,
+    /// Frames in which it was due while its last turn still ran.
+    pub late: u64,
+    /// Steps that were dropped because more than 4 were due.
+    pub dropped_steps: u64,
+    /// Instances made after the first.
+    pub restarts: u64,
+    /// Instances replaced because they hung.
+    pub zombies: u64,
+    /// Wall time of its turns in nanoseconds.
+    pub turn_ns: u64,
+    /// The longest turn in nanoseconds.
+    pub longest_turn_ns: u64,
+    /// Messages sent.
+    pub sent: u64,
+    /// Pass lists taken.
+    pub lists: u64,
+    /// Pass lists refused.
+    pub refused_lists: u64,
+}
+
+/// One line of the scene.
+pub struct CellEntry {
+    /// Names the entry for as long as it lives, whatever its line.
+    pub key: u32,
+    /// The scene's words.
+    pub scene: SceneCell,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whether it is on.
+    pub on: bool,
+    /// Its build.
+    pub built: Option<BuiltCell>,
+    /// Its library, when it runs in this process.
+    pub library: Option<Arc<CellLibrary>>,
+    /// Its encoded parameters.
+    pub params: Arc<[u8]>,
+    /// The assets that they name, in the table's order.
+    pub asset_paths: Vec<String>,
+    /// Rises when they change.
+    pub params_version: u64,
+    /// Whether the renderer has the current parameters.
+    pub params_sent: bool,
+    /// Its shader's id with the renderer.
+    pub shader: ShaderId,
+    /// Its shader's file.
+    pub shader_path: Option<PathBuf>,
+    /// The hash of the shader text that the renderer has.
+    pub shader_hash: Option<blake3::Hash>,
+    /// How its last shader was refused; `None` while all is well.
+    pub shader_fault: Option<String>,
+    /// What its instance is doing.
+    pub life: Life,
+    /// Tells instances apart: rises with each.
+    pub epoch: u64,
+    /// The host's side of the current instance.
+    pub cx: Option<Arc<InstanceCx>>,
+    /// The turn with the idle instance in it; travels while busy.
+    pub turn: Option<Box<Turn>>,
+    /// Its ports, resolved.
+    pub ports: Vec<PortUse>,
+    /// Ticks per second, or on mail.
+    pub rate: Rate,
+    /// When it is due.
+    pub clock: CellClock,
+    /// The tick that is due in this frame.
+    pub due: Option<DueTick>,
+    /// Whether it wants no ticks at all.
+    pub no_ticks: bool,
+    /// Work for its next turn.
+    pub wants: Work,
+    /// Its record is frozen and its turn not yet started.
+    pub recorded: bool,
+    /// How many owners of its `now` ports it still waits for.
+    pub waits_for: u32,
+    /// It hung on a thread: until its scene line changes it runs in a process.
+    pub quarantined: bool,
+    /// Why its declarations do not fit the others'; it neither ticks nor draws meanwhile.
+    pub contract_fault: Option<String>,
+    /// Why its last load failed; `None` while all is well.
+    pub load_fault: Option<String>,
+    /// Its newest passes.
+    pub list: Option<Arc<PassList>>,
+    /// When to restart it.
+    pub restart: Supervisor,
+    /// Its mail.
+    pub mailbox: Mailbox,
+    /// What was counted.
+    pub counters: CellCounters,
+}
+
+impl CellEntry {
+    /// Returns the entry of a scene line whose cell is not built yet.
+    #[must_use]
+    pub fn new(scene: SceneCell, key: u32, shader: ShaderId) -> Self {
+        Self {
+            key,
+            name: scene.name.as_str().into(),
+            on: scene.enabled,
+            scene,
+            built: None,
+            library: None,
+            params: Arc::new([]),
+            asset_paths: Vec::new(),
+            params_version: 0,
+            params_sent: false,
+            shader,
+            shader_path: None,
+            shader_hash: None,
+            shader_fault: None,
+            life: Life::Waiting { until_ns: 0 },
+            epoch: 0,
+            cx: None,
+            turn: None,
+            ports: Vec::new(),
+            rate: Rate::default(),
+            clock: CellClock::new(Rate::default(), 60),
+            due: None,
+            no_ticks: false,
+            wants: Work::default(),
+            recorded: false,
+            waits_for: 0,
+            quarantined: false,
+            contract_fault: None,
+            load_fault: None,
+            list: None,
+            restart: Supervisor::default(),
+            mailbox: Mailbox::default(),
+            counters: CellCounters::default(),
+        }
+    }
+
+    /// Returns an empty turn for a new instance.
+    #[must_use]
+    pub fn new_turn(cell: u32, epoch: u64, cx: &Arc<InstanceCx>) -> Box<Turn> {
+        Box::new(Turn {
+            cell,
+            epoch,
+            work: Work::default(),
+            maker: None,
+            instance: None,
+            cx: Arc::clone(cx),
+            record: Record::default(),
+            grants: Vec::new(),
+            holds: Vec::new(),
+            counted_in: None,
+            delay_us: 0,
+            outcome: Outcome::default(),
+        })
+    }
+
+    /// Takes a rate; a new one starts a new clock.
+    pub fn set_rate(&mut self, rate: Rate, world_hz: u32) {
+        if self.rate != rate || self.epoch == 0 {
+            self.rate = rate;
+            self.clock = CellClock::new(rate, world_hz);
+        }
+    }
+
+    /// Returns whether it may draw and tick: it is on, built, and fits the others.
+    #[must_use]
+    pub fn is_declared(&self) -> bool {
+        self.on && self.built.is_some() && self.contract_fault.is_none()
+    }
+
+    /// Returns why it does not do its work, if it does not.
+    #[must_use]
+    pub fn fault(&self) -> Option<&str> {
+        match &self.life {
+            Life::Down { why } => Some(why),
+            _ => self.contract_fault.as_deref().or(self.load_fault.as_deref()),
+        }
+    }
+}

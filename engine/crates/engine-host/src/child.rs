@@ -1,0 +1,316 @@
+//! The child's side of a cell in a process of its own: loads the library, runs turns, asks the engine for the rest.
+//!
+//! The engine's side is [`crate::process_cell`]. Here the cell is called exactly as in the engine; only its records
+//! come over a ring, and its slots are found in regions that the engine sent.
+#![expect(unsafe_code, reason = "calls the cell with a record made of pointers")]
+
+use crate::{
+    child_link::{ChildLink, LinkError, recv},
+    child_ring::{Inlet, InletError, Outlet},
+    child_wire::{Answer, Packet, ToChild, ToHost, WireRead, WireTurn, WireWrite},
+    cx::{InstanceCx, set_log_level},
+    library::Libraries,
+    spawner::CHILD_ARGUMENT,
+    thread_cell::ThreadCell,
+};
+use cell_abi::{BufHeader, Bytes, InputFrame, MailView, PortView, SlotView, Status, TickRecord};
+use engine_sys::{
+    ControlError, ControlSocket, MapRo, MapRw, Memfd, ParentGone, RingAttachError, Seals, WaitOutcome,
+    bind_to_parent,
+};
+use std::{io::Write, os::fd::OwnedFd, path::Path, process::ExitCode, sync::Arc, time::Duration};
+
+/// The exit code of a child that cannot go on.
+const BROKEN: u8 = 70;
+/// How often an idle child looks whether the engine is still there, should the kernel not have ended it.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Runs the child side when this process was started as one. To be called first in `main`: nothing may have opened
+/// a descriptor or started a thread before.
+#[must_use]
+pub fn run_if_child() -> Option<ExitCode> {
+    let mut args = std::env::args_os().skip(1);
+    if args.next()? != CHILD_ARGUMENT {
+        return None;
+    }
+    let parent = args.next().and_then(|a| a.to_str()?.parse().ok()).unwrap_or(0);
+    Some(match serve(parent) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // There is nobody else to tell; the engine sees the exit code.
+            let _ = writeln!(std::io::stderr(), "a cell's process cannot go on: {error}");
+            ExitCode::from(BROKEN)
+        }
+    })
+}
+
+/// Why the child cannot go on.
+#[derive(Debug, thiserror::Error)]
+enum ChildError {
+    #[error(transparent)]
+    Parent(#[from] ParentGone),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error(transparent)]
+    Ring(#[from] RingAttachError),
+    #[error(transparent)]
+    Inlet(#[from] InletError),
+    #[error("a record names region {region}, {len} bytes at {offset}, where there is no such memory")]
+    Region { region: u32, offset: u64, len: u64 },
+}
+
+impl From<ControlError> for ChildError {
+    fn from(error: ControlError) -> Self {
+        Self::Link(error.into())
+    }
+}
+
+fn serve(parent: u32) -> Result<(), ChildError> {
+    bind_to_parent(parent)?;
+    let control = ControlSocket::take_inherited()?;
+    let (Packet::Hello { path, name, log_level, rings }, fds) = recv(&control, None)? else {
+        return Err(LinkError::Unexpected("no hello").into());
+    };
+    let [to_child, to_host] = <[OwnedFd; 2]>::try_from(fds).map_err(|_| LinkError::Unexpected("no rings"))?;
+    let ring = |fd, len: u64| Memfd::from_received(fd, len as usize, Seals::SHRINK).map_err(LinkError::from);
+    let mut inlet = Inlet::attach(&ring(to_child, rings[0])?)?;
+    let outlet = Outlet::attach(&ring(to_host, rings[1])?)?;
+    set_log_level(log_level);
+    let link = Arc::new(ChildLink::new(outlet, control));
+    let cx = InstanceCx::in_child(name.into(), Arc::clone(&link));
+    let made = Libraries::default()
+        .load(Path::new(&path))
+        .map_err(|e| e.to_string())
+        .and_then(|library| ThreadCell::create(&library, &cx));
+    let cell = match made {
+        Ok(cell) => cell,
+        Err(why) => return Ok(link.answer(&ToHost::Made(Err(why)))?),
+    };
+    link.answer(&ToHost::Made(Ok(())))?;
+    let mut child = Child { cell, cx, link, regions: Vec::new(), state: State::default() };
+    let (mut bytes, mut turn) = (Vec::new(), WireTurn::default());
+    loop {
+        if !inlet.try_recv(&mut bytes)? {
+            if inlet.wait(LOOK, 0) == WaitOutcome::TimedOut {
+                child.take_packet(Some(Duration::ZERO))?;
+            }
+            continue;
+        }
+        let message = ToChild::decode(&bytes, &mut turn).map_err(LinkError::from)?;
+        if message != ToChild::Stop {
+            child.link.begin();
+        }
+        match message {
+            ToChild::Turn => child.turn(&mut turn)?,
+            ToChild::Claim(region) => {
+                child.wait_for_region(region)?;
+                child.link.answer(&ToHost::Mapped(region))?;
+            }
+            ToChild::Stop => return Ok(()),
+        }
+    }
+}
+
+/// A region as this process maps it.
+struct ChildRegion {
+    id: u32,
+    data: Data,
+    headers: Option<MapRw>,
+}
+
+enum Data {
+    Own(MapRw),
+    Read(MapRo),
+}
+
+impl ChildRegion {
+    fn len(&self) -> usize {
+        match &self.data {
+            Data::Own(map) => map.len(),
+            Data::Read(map) => map.len(),
+        }
+    }
+
+    fn read_ptr(&self) -> *const u8 {
+        match &self.data {
+            Data::Own(map) => map.as_ptr(),
+            Data::Read(map) => map.as_ptr(),
+        }
+    }
+}
+
+struct Child {
+    // Before the context and the regions: its end may still use them.
+    cell: ThreadCell,
+    cx: Arc<InstanceCx>,
+    link: Arc<ChildLink>,
+    regions: Vec<ChildRegion>,
+    state: State,
+}
+
+/// What stays from turn to turn.
+#[derive(Default)]
+struct State {
+    params: Arc<[u8]>,
+    input: InputFrame,
+    views: Vec<PortView>,
+    mail: Vec<MailView>,
+}
+
+impl Child {
+    /// Takes a packet if one is there within `timeout`.
+    fn take_packet(&mut self, timeout: Option<Duration>) -> Result<(), LinkError> {
+        match self.link.recv(timeout) {
+            Ok((Packet::Region { region, data, headers }, fds)) => {
+                self.regions.push(map_region(region, data, headers, fds)?);
+                Ok(())
+            }
+            Ok(_) => Err(LinkError::Unexpected("a packet")),
+            Err(LinkError::Socket(ControlError::TimedOut)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn wait_for_region(&mut self, id: u32) -> Result<(), LinkError> {
+        while !self.regions.iter().any(|r| r.id == id) {
+            self.take_packet(None)?;
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, turn: &mut WireTurn) -> Result<(), ChildError> {
+        self.regions.retain(|r| !turn.forget.contains(&r.id));
+        if let Some(params) = turn.params.take() {
+            self.state.params = params;
+        }
+        if let Some(input) = turn.input {
+            self.state.input = input;
+        }
+        for p in &turn.ports {
+            let reads = [p.read, p.previous].into_iter().flatten().map(|r| r.region);
+            for region in reads.chain(p.write.map(|w| w.region)) {
+                self.wait_for_region(region)?;
+            }
+        }
+        self.view(turn)?;
+        self.cx.io().begin(turn.kind);
+        let state = &self.state;
+        let record = TickRecord {
+            size: size_of::<TickRecord>() as u32,
+            steps: turn.steps,
+            frame: turn.frame,
+            dt_ns: turn.dt_ns,
+            time_ns: turn.time_ns,
+            seed: turn.seed,
+            screen_px: turn.screen_px,
+            input: &raw const state.input,
+            ports: state.views.as_ptr(),
+            port_count: state.views.len(),
+            mail: state.mail.as_ptr(),
+            mail_count: state.mail.len(),
+            params: Bytes::of(&state.params),
+            params_version: turn.params_version,
+        };
+        // SAFETY: `state`, `turn` and the regions live for the call, and `view` has checked that all slots are
+        // within them; the engine's slot tables keep the slots apart, as for a cell in the engine.
+        let status = unsafe { self.cell.enter(turn.kind, &record) };
+        Ok(self.link.answer(&ToHost::Answer(self.answer(status)))?)
+    }
+
+    /// Makes the views of a record's ports and mail.
+    fn view(&mut self, turn: &WireTurn) -> Result<(), ChildError> {
+        let (regions, state) = (&self.regions, &mut self.state);
+        state.views.clear();
+        for p in &turn.ports {
+            let mut view = PortView::EMPTY;
+            view.blend = p.blend;
+            view.read = slot_view(regions, p.read)?;
+            view.previous = slot_view(regions, p.previous)?;
+            if let Some(w) = p.write {
+                let (data, header) = write_slot(regions, &w)?;
+                (view.write, view.header) = (data, header);
+                (view.capacity, view.stamp) = (w.capacity as usize, w.stamp);
+                // The range was checked when the record was read.
+                view.behind = turn.behind.as_ptr().wrapping_add(w.behind.0 as usize);
+                view.behind_count = w.behind.1 as usize;
+            }
+            state.views.push(view);
+        }
+        state.mail.clear();
+        state.mail.extend(turn.mail.iter().map(|l| MailView {
+            from: Bytes::of(l.from.as_bytes()),
+            sequence: l.sequence,
+            payload: Bytes { ptr: l.payload.as_ptr().cast(), len: l.len },
+        }));
+        Ok(())
+    }
+
+    /// Returns what the turn handed over.
+    fn answer(&self, status: Status) -> Answer {
+        let mut answer =
+            Answer { status, requests: 0, outbox: Vec::new(), passes: None, failure: None, panic: None };
+        if self.cx.take_touched() {
+            let mut io = self.cx.io();
+            answer.requests = std::mem::take(&mut io.requests);
+            answer.outbox = std::mem::take(&mut io.outbox);
+            answer.passes = io.passes.take();
+            answer.failure = io.failure.take();
+            answer.panic = io.panic.take();
+        }
+        answer
+    }
+}
+
+fn map_region(id: u32, data: u64, headers: u64, fds: Vec<OwnedFd>) -> Result<ChildRegion, LinkError> {
+    let mut fds = fds.into_iter();
+    let mut memfd = |len: u64, seals| {
+        let fd = fds.next().ok_or(LinkError::Unexpected("no descriptor"))?;
+        Memfd::from_received(fd, len as usize, seals).map_err(LinkError::from)
+    };
+    if headers == 0 {
+        let closed = Seals::FUTURE_WRITE | Seals::SHRINK | Seals::GROW | Seals::SEAL;
+        let map = MapRo::new(&memfd(data, closed)?)?;
+        return Ok(ChildRegion { id, data: Data::Read(map), headers: None });
+    }
+    // The engine seals the data when this process has mapped it: nobody else can map it for writing then.
+    let map = MapRw::new(&memfd(data, Seals::empty())?)?;
+    let headers = MapRw::new(&memfd(headers, Seals::SHRINK | Seals::GROW)?)?;
+    Ok(ChildRegion { id, data: Data::Own(map), headers: Some(headers) })
+}
+
+/// Returns the region when it has `len` bytes at `offset`.
+fn region_with(
+    regions: &[ChildRegion],
+    region: u32,
+    offset: u64,
+    len: u64,
+) -> Result<&ChildRegion, ChildError> {
+    let found = regions.iter().find(|r| r.id == region);
+    let fits = |r: &&ChildRegion| offset.checked_add(len).is_some_and(|end| end <= r.len() as u64);
+    found.filter(fits).ok_or(ChildError::Region { region, offset, len })
+}
+
+fn slot_view(regions: &[ChildRegion], read: Option<WireRead>) -> Result<SlotView, ChildError> {
+    let Some(r) = read else { return Ok(SlotView::EMPTY) };
+    let region = region_with(regions, r.region, r.offset, r.len)?;
+    Ok(SlotView {
+        ptr: region.read_ptr().wrapping_add(r.offset as usize),
+        len: r.len as usize,
+        frame: r.frame,
+    })
+}
+
+fn write_slot(regions: &[ChildRegion], w: &WireWrite) -> Result<(*mut u8, *const BufHeader), ChildError> {
+    let region = region_with(regions, w.region, w.offset, w.capacity)?;
+    let (header, size) = (w.header as usize, size_of::<BufHeader>());
+    let fits = |h: &&MapRw| {
+        header.is_multiple_of(size) && header.checked_add(size).is_some_and(|end| end <= h.len())
+    };
+    match (&region.data, region.headers.as_ref().filter(fits)) {
+        (Data::Own(data), Some(headers)) => Ok((
+            data.as_ptr().wrapping_add(w.offset as usize),
+            headers.as_ptr().wrapping_add(header).cast_const().cast(),
+        )),
+        _ => Err(ChildError::Region { region: w.region, offset: w.header, len: size as u64 }),
+    }
+}

@@ -1,0 +1,154 @@
+//! Messages of any length over the rings between the host and a child: long ones go in pieces.
+use engine_sys::{Memfd, PushError, RingAttachError, RingConsumer, RingCorrupt, RingProducer, WaitOutcome};
+use std::time::Duration;
+
+/// Bytes of a ring.
+pub(crate) const RING_BYTES: usize = 256 << 10;
+/// The longest message; beyond it the peer is broken.
+const MAX_MESSAGE: usize = 64 << 20;
+/// How long the sender of a long message waits for room before it looks again.
+const ROOM: Duration = Duration::from_micros(50);
+
+/// Why a message did not go out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutletError {
+    #[error("a message of {0} bytes is too long")]
+    TooLong(usize),
+    #[error(transparent)]
+    Ring(#[from] PushError),
+    #[error("{0}")]
+    Given(String),
+}
+
+/// Why no message came in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InletError {
+    #[error("a message is longer than {MAX_MESSAGE} bytes or has no end")]
+    TooLong,
+    #[error(transparent)]
+    Ring(#[from] RingCorrupt),
+}
+
+/// The sending end.
+pub(crate) struct Outlet {
+    ring: RingProducer,
+}
+
+impl Outlet {
+    pub(crate) fn attach(memory: &Memfd) -> Result<Self, RingAttachError> {
+        RingProducer::attach(memory).map(|ring| Self { ring })
+    }
+
+    /// Sends `message` and wakes the peer. While there is no room it asks `stalled` whether to go on waiting.
+    pub(crate) fn send(
+        &mut self,
+        message: &[u8],
+        mut stalled: impl FnMut() -> Result<(), String>,
+    ) -> Result<(), OutletError> {
+        if message.len() > MAX_MESSAGE {
+            return Err(OutletError::TooLong(message.len()));
+        }
+        // The last byte of a piece says whether it is the last piece.
+        let mut left = message;
+        loop {
+            let (piece, rest) = left.split_at(left.len().min(self.ring.max_message() - 1));
+            let last = [u8::from(rest.is_empty())];
+            loop {
+                match self.ring.try_push(&[piece, &last]) {
+                    Ok(()) => break,
+                    Err(PushError::Full) => {
+                        self.ring.wake();
+                        stalled().map_err(OutletError::Given)?;
+                        std::thread::sleep(ROOM);
+                    }
+                    Err(other) => return Err(other.into()),
+                }
+            }
+            left = rest;
+            if left.is_empty() {
+                self.ring.wake();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends a short message if there is room for it. Returns whether there was.
+    pub(crate) fn try_send(&mut self, message: &[u8]) -> bool {
+        let sent = self.ring.try_push(&[message, &[1]]).is_ok();
+        self.ring.wake();
+        sent
+    }
+}
+
+/// The receiving end.
+pub(crate) struct Inlet {
+    ring: RingConsumer,
+    pieces: Vec<u8>,
+}
+
+impl Inlet {
+    pub(crate) fn attach(memory: &Memfd) -> Result<Self, RingAttachError> {
+        RingConsumer::attach(memory).map(|ring| Self { ring, pieces: Vec::new() })
+    }
+
+    /// Replaces the content of `out` by the next message, if there is a whole one.
+    pub(crate) fn try_recv(&mut self, out: &mut Vec<u8>) -> Result<bool, InletError> {
+        while self.ring.try_pop(out)? {
+            let last = out.pop().ok_or(InletError::TooLong)?;
+            if last != 0 && self.pieces.is_empty() {
+                return Ok(true);
+            }
+            if self.pieces.len() + out.len() > MAX_MESSAGE {
+                return Err(InletError::TooLong);
+            }
+            self.pieces.append(out);
+            if last != 0 {
+                *out = std::mem::take(&mut self.pieces);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Sleeps until something came or `timeout` has passed; looks `spins` times first.
+    pub(crate) fn wait(&mut self, timeout: Duration, spins: u32) -> WaitOutcome {
+        self.ring.wait(Some(timeout), spins)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_all_lengths_arrive_whole_and_in_order() {
+        let memory = engine_sys::create_ring("test", 1024).unwrap();
+        let (mut outlet, mut inlet) = (Outlet::attach(&memory).unwrap(), Inlet::attach(&memory).unwrap());
+        let lengths = [0, 1, 100, 494, 495, 496, 497, 5000, 3, 40_000];
+        let sender = std::thread::spawn(move || {
+            for len in lengths {
+                let message: Vec<u8> = (0..len).map(|i| (i * 7 + len) as u8).collect();
+                outlet.send(&message, || Ok(())).unwrap();
+            }
+        });
+        let mut out = Vec::new();
+        for len in lengths {
+            while !inlet.try_recv(&mut out).unwrap() {
+                inlet.wait(Duration::from_secs(10), 0);
+            }
+            assert_eq!(out.len(), len);
+            assert!(out.iter().enumerate().all(|(i, b)| *b == (i * 7 + len) as u8), "{len}");
+        }
+        sender.join().unwrap();
+        assert!(!inlet.try_recv(&mut out).unwrap());
+    }
+
+    #[test]
+    fn a_sender_without_room_may_give_up() {
+        let memory = engine_sys::create_ring("test", 1024).unwrap();
+        let mut outlet = Outlet::attach(&memory).unwrap();
+        let error = outlet.send(&[0; 4000], || Err("gone".to_owned())).unwrap_err();
+        assert_eq!(error.to_string(), "gone");
+        assert!(!outlet.try_send(&[0; 600]), "longer than a piece");
+    }
+}

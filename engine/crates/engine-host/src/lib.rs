@@ -1,0 +1,40 @@
+//! Builds, loads, places, ticks and supervises cells, and makes a packet for the renderer from each frame.
+//!
+//! [`World`] is what the engine's binary drives: one call of [`World::frame`] per frame. Around it:
+//! [`builder`] (cargo and file names), [`library`] (port table and loading), [`cx`] (host functions),
+//! [`turns`] (tick threads), [`memory`] and [`book`] (shared slots), [`watch`] (saved files).
+//!
+//! Neighbours: `engine-frame` decides (who is due, which slot, what order), this crate acts; `engine-render`
+//! takes the packets. This crate knows no wgpu, no window and no network.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
+
+mod apply;
+pub mod assets;
+pub mod book;
+pub mod builder;
+pub mod cells;
+mod child;
+mod child_link;
+mod child_ring;
+pub mod child_wire;
+pub mod cx;
+pub mod frame;
+pub mod library;
+pub mod memory;
+pub mod par;
+pub mod process_cell;
+pub mod record;
+pub mod renewal;
+pub mod report;
+pub mod sealed;
+mod spawner;
+pub mod thread_cell;
+pub mod turn;
+pub mod turns;
+pub mod watch;
+mod world;
+
+pub use builder::{BuildError, BuildEvent, Project};
+pub use frame::FrameSummary;
+pub use report::WorldReport;
+pub use world::{World, WorldError, WorldOptions};

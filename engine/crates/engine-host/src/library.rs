@@ -1,0 +1,187 @@
+//! A built cell: its port table, read from the file before any of its code runs, and its loaded library.
+#![expect(unsafe_code, reason = "loading a library runs foreign code and reads its exported table")]
+
+use cell_abi::{
+    ABI_MAJOR, CELL_TABLE_SYMBOL, CellTable, PORTS_SECTION, ports::PortTable, table::FLAG_UNWIND,
+};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use object::{Object, ObjectSection};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Why a file is no cell that can run here.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// The file cannot be read.
+    #[error("{path} cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The file is no shared library.
+    #[error("{path} is no shared library ({what}); build the cell with `crate-type = [\"cdylib\"]`")]
+    NotElf {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        what: String,
+    },
+    /// It has no port table.
+    #[error(
+        "{path} is no cell: it has no section {PORTS_SECTION}; declare its ports with `signal_receptor!` \
+         and end with `cell::export!`"
+    )]
+    NoPorts {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its port table is broken.
+    #[error("{path} has a broken port table: {what}; rebuild it with this engine's `cell` crate")]
+    BadPorts {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// It was built for another ABI.
+    #[error(
+        "{path} was built for cell ABI {major}.{minor}, this engine speaks {}.x; rebuild it with this engine's \
+         `cell` crate",
+        ABI_MAJOR
+    )]
+    Abi {
+        /// The file.
+        path: PathBuf,
+        /// Its major version.
+        major: u16,
+        /// Its minor version.
+        minor: u16,
+    },
+    /// The dynamic linker refused it.
+    #[error("{path} cannot be loaded: {source}")]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// The linker's words.
+        source: libloading::Error,
+    },
+    /// It has no exported table.
+    #[error("{path} exports no {CELL_TABLE_SYMBOL}; end the cell with `cell::export!(Type);`")]
+    NoTable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It aborts on panic, so that a panic in it would end the engine.
+    #[error("{path} was built with `panic = \"abort\"`; cells need `panic = \"unwind\"`")]
+    Abort {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Reads the port table of the library at `path` without running any of its code.
+///
+/// # Errors
+/// [`LibraryError`] when it is no cell of a fitting ABI.
+pub fn read_ports(path: &Path) -> Result<PortTable, LibraryError> {
+    let bytes = std::fs::read(path).map_err(|source| LibraryError::Read { path: path.to_owned(), source })?;
+    ports_of(&bytes, path)
+}
+
+pub(crate) fn ports_of(elf: &[u8], path: &Path) -> Result<PortTable, LibraryError> {
+    let path = || path.to_owned();
+    let file =
+        object::File::parse(elf).map_err(|e| LibraryError::NotElf { path: path(), what: e.to_string() })?;
+    let section =
+        file.section_by_name(PORTS_SECTION).ok_or_else(|| LibraryError::NoPorts { path: path() })?;
+    let data = section.data().map_err(|e| LibraryError::BadPorts { path: path(), what: e.to_string() })?;
+    let text = std::str::from_utf8(data)
+        .map_err(|e| LibraryError::BadPorts { path: path(), what: e.to_string() })?;
+    let table =
+        PortTable::parse(text).map_err(|e| LibraryError::BadPorts { path: path(), what: e.to_string() })?;
+    if table.abi.0 != ABI_MAJOR {
+        return Err(LibraryError::Abi { path: path(), major: table.abi.0, minor: table.abi.1 });
+    }
+    Ok(table)
+}
+
+/// A loaded cell library. Never unloaded: its code may be referenced for as long as the process lives.
+#[derive(Debug)]
+pub struct CellLibrary {
+    /// The file it was loaded from: one per content.
+    pub path: PathBuf,
+    /// What it declares.
+    pub ports: Arc<PortTable>,
+    /// Its functions.
+    pub(crate) table: CellTable,
+}
+
+/// Loads each build once per process.
+#[derive(Debug, Default)]
+pub struct Libraries {
+    loaded: Mutex<HashMap<PathBuf, Arc<CellLibrary>>>,
+}
+
+impl Libraries {
+    /// Loads the cell at `path`, or returns it when this very file is loaded already. `path` must be named by
+    /// its content (see [`crate::builder`]): the dynamic linker returns the old code for an old name.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when it is no cell of a fitting ABI, or cannot be loaded.
+    pub fn load(&self, path: &Path) -> Result<Arc<CellLibrary>, LibraryError> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(l) = loaded.get(path) {
+            return Ok(Arc::clone(l));
+        }
+        let ports = Arc::new(read_ports(path)?);
+        let at = || path.to_owned();
+        // SAFETY: constructors of the library run here. Own cells are trusted code of this workspace
+        // (design.md, section 9); its port table was read and its ABI checked first. The library is never
+        // closed, so its code and statics stay valid.
+        let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+            .map_err(|source| LibraryError::Load { path: at(), source })?;
+        // SAFETY: the symbol is a static `CellTable`; its first eight bytes (size and ABI) are the same in
+        // every version, and are checked before the rest is read.
+        let table = unsafe {
+            let symbol = library
+                .get::<*const CellTable>(CELL_TABLE_SYMBOL.as_bytes())
+                .map_err(|_| LibraryError::NoTable { path: at() })?;
+            let table: *const CellTable = *symbol;
+            let (size, major, minor) = ((*table).size, (*table).abi_major, (*table).abi_minor);
+            if major != ABI_MAJOR || (size as usize) < size_of::<CellTable>() {
+                std::mem::forget(library);
+                return Err(LibraryError::Abi { path: at(), major, minor });
+            }
+            *table
+        };
+        std::mem::forget(library);
+        if table.flags & FLAG_UNWIND == 0 {
+            return Err(LibraryError::Abort { path: at() });
+        }
+        let library = Arc::new(CellLibrary { path: at(), ports, table });
+        loaded.insert(at(), Arc::clone(&library));
+        Ok(library)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_no_cells_are_refused_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = dir.path().join("notes.so");
+        std::fs::write(&text, "hello").unwrap();
+        assert!(matches!(read_ports(&text), Err(LibraryError::NotElf { .. })));
+        let missing = dir.path().join("none.so");
+        assert!(matches!(read_ports(&missing), Err(LibraryError::Read { .. })));
+        let exe = std::env::current_exe().unwrap();
+        assert!(matches!(read_ports(&exe), Err(LibraryError::NoPorts { .. })));
+    }
+}

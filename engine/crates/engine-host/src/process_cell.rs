@@ -1,0 +1,404 @@
+//! A cell in a child process, seen from the engine: a process that is started, handed turns, and watched.
+//!
+//! A turn's record goes over a ring, and the tick thread waits for the answer on another; slots are in memory that
+//! both map. The child's side is the module `child`.
+use crate::{
+    child_ring::{Inlet, Outlet, RING_BYTES},
+    child_wire::{Answer, Packet, ToChild, ToHost, WirePort, WireRead, WireTurn, WireWrite},
+    cx::{InstanceCx, TurnKind, log_level},
+    memory::{MemoryTable, Region},
+    record::{Record, SlotRead},
+    renewal::Renewal,
+    sealed, spawner,
+    turn::Placed,
+};
+use cell_abi::{InputFrame, SealDesc, Status};
+use engine_sys::{ChildProcess, ControlSocket, ExitCause, Memfd, WaitOutcome, create_ring};
+use std::{
+    os::fd::BorrowedFd,
+    path::Path,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+pub use crate::child::run_if_child;
+
+/// How often a waiting tick thread looks whether the child still lives and the instance still counts.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long a child may take to end its instance before it is killed.
+const STOP: Duration = Duration::from_millis(200);
+/// How often to look for the answer before sleeping, after a turn that was quick.
+const SPINS: u32 = 400;
+
+/// The child is over, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Lost(String);
+
+fn lost(what: impl std::fmt::Display) -> Lost {
+    Lost(format!("its process is no longer understood ({what}) and was ended"))
+}
+
+/// A region that the child maps.
+struct Known {
+    id: u32,
+    region: Weak<Region>,
+    /// It maps it for writing.
+    own: bool,
+}
+
+/// An instance of a cell in a child process.
+pub struct ProcessCell {
+    child: ChildProcess,
+    control: ControlSocket,
+    outlet: Outlet,
+    inlet: Inlet,
+    cx: Arc<InstanceCx>,
+    known: Vec<Known>,
+    turn: WireTurn,
+    out: Vec<u8>,
+    bytes: Vec<u8>,
+    /// What the child knows from earlier turns.
+    params_version: Option<u64>,
+    input: Option<InputFrame>,
+    /// Memory that the child is filling, to be sealed.
+    filling: Option<(SealDesc, Memfd, usize)>,
+    renewal: Option<Renewal>,
+    spins: u32,
+    over: bool,
+}
+
+impl ProcessCell {
+    /// Starts the child, makes the instance in it, and lets it map the new region of `renewal`.
+    ///
+    /// # Errors
+    /// Why the child did not come up.
+    pub fn create(path: &Path, cx: &Arc<InstanceCx>, renewal: Option<Renewal>) -> Result<Self, String> {
+        let text = |e: &dyn std::fmt::Display| format!("its process cannot be started: {e}");
+        let to_child = create_ring("to-child", RING_BYTES).map_err(|e| text(&e))?;
+        let to_host = create_ring("to-host", RING_BYTES).map_err(|e| text(&e))?;
+        let outlet = Outlet::attach(&to_child).map_err(|e| text(&e))?;
+        let inlet = Inlet::attach(&to_host).map_err(|e| text(&e))?;
+        let (control, theirs) = ControlSocket::pair().map_err(|e| text(&e))?;
+        let child = spawner::spawn(&cx.name, theirs)?;
+        let mut cell = Self {
+            child,
+            control,
+            outlet,
+            inlet,
+            cx: Arc::clone(cx),
+            known: Vec::new(),
+            turn: WireTurn::default(),
+            out: Vec::new(),
+            bytes: Vec::new(),
+            params_version: None,
+            input: None,
+            filling: None,
+            renewal,
+            spins: 0,
+            over: false,
+        };
+        let hello = Packet::Hello {
+            path: path.to_str().ok_or_else(|| text(&"its path is no UTF-8"))?.to_owned(),
+            name: cx.name.to_string(),
+            log_level: log_level(),
+            rings: [to_child.len() as u64, to_host.len() as u64],
+        };
+        cell.packet(&hello, &[to_child.as_fd(), to_host.as_fd()]).map_err(|e| e.0)?;
+        match cell.receive().map_err(|e| e.0)? {
+            ToHost::Made(made) => made?,
+            _ => return Err(lost("it answered before it was asked").0),
+        }
+        if let Some(renewal) = &mut cell.renewal {
+            let region = renewal.make().map_err(|e| e.to_string())?;
+            cell.offer(&region, true).map_err(|e| e.0)?;
+        }
+        Ok(cell)
+    }
+
+    /// Returns the child's process id, for messages and tests.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    fn packet(&mut self, packet: &Packet, fds: &[BorrowedFd<'_>]) -> Result<(), Lost> {
+        self.control.send(&packet.encode(), fds).map_err(|e| self.why_gone(&e))
+    }
+
+    /// Sends a message on the ring.
+    fn send(&mut self, message: ToChild) -> Result<(), Lost> {
+        message.encode(&self.turn, &mut self.out);
+        let (child, cx) = (&mut self.child, &self.cx);
+        let still_there = || check(child, cx).map_err(|e| e.0);
+        self.outlet.send(&self.out, still_there).map_err(|e| match e {
+            crate::child_ring::OutletError::Given(why) => Lost(why),
+            other => lost(other),
+        })
+    }
+
+    /// Waits for the next message that is no wish; wishes and log lines are served meanwhile.
+    fn receive(&mut self) -> Result<ToHost, Lost> {
+        loop {
+            if let Some(message) = self.take()? {
+                return Ok(message);
+            }
+            if self.inlet.wait(LOOK, std::mem::take(&mut self.spins)) == WaitOutcome::Ready {
+                continue;
+            }
+            if let Err(why) = check(&mut self.child, &self.cx) {
+                // What it said before its end still counts as said.
+                return match self.take() {
+                    Ok(Some(message)) => Ok(message),
+                    _ => Err(why),
+                };
+            }
+        }
+    }
+
+    fn take(&mut self) -> Result<Option<ToHost>, Lost> {
+        while self.inlet.try_recv(&mut self.bytes).map_err(lost)? {
+            match ToHost::decode(&self.bytes).map_err(lost)? {
+                ToHost::Log { level, target, message, file, line } => {
+                    self.cx.log(level, &target, &message, &file, line);
+                }
+                ToHost::Asset(path) => self.give_asset(&path)?,
+                ToHost::Seal { desc, len } => self.give_memory(desc, len)?,
+                ToHost::Filled => self.seal()?,
+                other => return Ok(Some(other)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn give_asset(&mut self, path: &str) -> Result<(), Lost> {
+        match self.cx.asset(path) {
+            Ok(asset) => {
+                let packet = Packet::Asset { len: asset.bytes().len() as u64, version: asset.version };
+                self.packet(&packet, &[asset.memfd().as_fd()])
+            }
+            Err(status) => self.refuse(status),
+        }
+    }
+
+    fn give_memory(&mut self, desc: SealDesc, len: u64) -> Result<(), Lost> {
+        if len > sealed::MAX_BYTES_PER_CELL {
+            return self.refuse(Status::QUOTA);
+        }
+        let memory = sealed::check(&desc, len).map_err(|e| e.to_string()).and_then(|()| {
+            // A mapping has at least one byte; the sealed length is what counts.
+            let memfd = Memfd::create("sealed", (len as usize).max(1)).map_err(|e| e.to_string())?;
+            memfd.seal_size().map_err(|e| e.to_string())?;
+            Ok(memfd)
+        });
+        match memory {
+            Ok(memfd) => {
+                self.packet(&Packet::SealMemory { len: memfd.len() as u64 }, &[memfd.as_fd()])?;
+                self.filling = Some((desc, memfd, len as usize));
+                Ok(())
+            }
+            Err(why) => {
+                self.cx.failed(&why);
+                self.refuse(Status::INVALID)
+            }
+        }
+    }
+
+    fn seal(&mut self) -> Result<(), Lost> {
+        let (desc, memfd, len) =
+            self.filling.take().ok_or_else(|| lost("it filled memory it was not given"))?;
+        match self.cx.seal_memfd(desc, &memfd, len) {
+            Ok(id) => self.packet(&Packet::Sealed { id }, &[]),
+            Err(status) => self.refuse(status),
+        }
+    }
+
+    /// Refuses a wish, with the reason that the host's side has just noted.
+    fn refuse(&mut self, status: Status) -> Result<(), Lost> {
+        let why = self.cx.io().failure.clone().unwrap_or_default();
+        self.packet(&Packet::Refused { status, why }, &[])
+    }
+
+    /// Makes sure that the child maps `region`; for its owner (`write`), that it is the one writing process.
+    fn offer(&mut self, region: &Arc<Region>, write: bool) -> Result<(), Lost> {
+        if let Some(known) = self.known.iter().find(|k| k.id == region.id) {
+            return if known.own || !write {
+                Ok(())
+            } else {
+                Err(lost("it reads a region that it should write"))
+            };
+        }
+        let (data, id) = (region.data.len() as u64, region.id);
+        self.known.push(Known { id, region: Arc::downgrade(region), own: write });
+        if !write {
+            return self.packet(&Packet::Region { region: id, data, headers: 0 }, &[region.data.as_fd()]);
+        }
+        if !region.begin_claim() {
+            return Err(Lost(
+                "its buffers belong to another process of it; it starts anew with its own".to_owned(),
+            ));
+        }
+        let packet = Packet::Region { region: id, data, headers: region.headers.len() as u64 };
+        self.packet(&packet, &[region.data.as_fd(), region.headers.as_fd()])?;
+        self.send(ToChild::Claim(id))?;
+        match self.receive()? {
+            ToHost::Mapped(mapped) if mapped == id => region.finish_claim().map_err(|e| Lost(e.to_string())),
+            _ => Err(lost("it did not map its region")),
+        }
+    }
+
+    fn turn(&mut self, kind: TurnKind, record: &mut Record) -> Result<Status, Lost> {
+        self.fill(kind, record)?;
+        // What the message borrows of the record goes back to it when it is encoded.
+        std::mem::swap(&mut self.turn.behind, &mut record.behind);
+        std::mem::swap(&mut self.turn.mail, &mut record.mail);
+        let sent = self.send(ToChild::Turn);
+        std::mem::swap(&mut self.turn.behind, &mut record.behind);
+        std::mem::swap(&mut self.turn.mail, &mut record.mail);
+        sent?;
+        match self.receive()? {
+            ToHost::Answer(answer) => Ok(self.hand_over(answer)),
+            _ => Err(lost("it gave no answer to a turn")),
+        }
+    }
+
+    /// Fills the message with a record, after the child has all regions that it names.
+    fn fill(&mut self, kind: TurnKind, record: &Record) -> Result<(), Lost> {
+        for port in &record.ports {
+            let regions = [port.read, port.previous].map(|r| r.map(|r| r.buffer));
+            if let Some(memory) = port.write.and_then(|w| record.memory.get(w.buffer)) {
+                self.offer(&memory.region, true)?;
+            }
+            for buffer in regions.into_iter().flatten() {
+                if let Some(memory) = record.memory.get(buffer).filter(|m| m.region.is_ready()) {
+                    self.offer(&memory.region, false)?;
+                }
+            }
+        }
+        let t = &mut self.turn;
+        t.forget.clear();
+        self.known.retain(|k| {
+            let lives = k.region.strong_count() > 0;
+            if !lives {
+                t.forget.push(k.id);
+            }
+            lives
+        });
+        t.kind = kind;
+        (t.steps, t.frame, t.dt_ns, t.time_ns) = (record.steps, record.frame, record.dt_ns, record.time_ns);
+        (t.seed, t.screen_px, t.params_version) = (record.seed, record.screen_px, record.params_version);
+        t.params = (self.params_version != Some(record.params_version)).then(|| Arc::clone(&record.params));
+        self.params_version = Some(record.params_version);
+        t.input = (self.input != Some(record.input)).then_some(record.input);
+        self.input = Some(record.input);
+        t.ports.clear();
+        for p in &record.ports {
+            let write = p.write.and_then(|w| {
+                let memory = record.memory.get(w.buffer)?;
+                Some(WireWrite {
+                    region: memory.region.id,
+                    offset: memory.offset(w.slot) as u64,
+                    capacity: memory.part.capacity as u64,
+                    header: memory.header_offset(w.slot) as u64,
+                    stamp: w.stamp,
+                    behind: w.behind,
+                })
+            });
+            let (read, previous) = (wire_read(&record.memory, p.read), wire_read(&record.memory, p.previous));
+            t.ports.push(WirePort { read, previous, blend: p.blend, write });
+        }
+        Ok(())
+    }
+
+    /// Puts what came of a turn where a thread cell would have put it.
+    fn hand_over(&self, answer: Answer) -> Status {
+        let Answer { status, requests, outbox, passes, failure, panic } = answer;
+        if requests != 0 || !outbox.is_empty() || passes.is_some() || failure.is_some() || panic.is_some() {
+            let mut io = self.cx.hand_over();
+            io.requests |= requests;
+            io.outbox.extend(outbox);
+            io.passes = passes.or(io.passes.take());
+            (io.failure, io.panic) = (failure, panic);
+        }
+        status
+    }
+
+    /// Returns why the socket failed: usually because the child has ended.
+    fn why_gone(&mut self, error: &dyn std::fmt::Display) -> Lost {
+        match self.child.wait_timeout(LOOK) {
+            Ok(Some(cause)) => ended(cause),
+            _ => lost(error),
+        }
+    }
+}
+
+fn wire_read(memory: &MemoryTable, read: Option<SlotRead>) -> Option<WireRead> {
+    let r = read?;
+    let m = memory.get(r.buffer).filter(|m| m.region.is_ready())?;
+    Some(WireRead {
+        region: m.region.id,
+        offset: m.offset(Some(r.slot)) as u64,
+        len: r.len.min(m.part.capacity) as u64,
+        frame: r.frame,
+    })
+}
+
+/// Returns an error when the child has ended, or is to be ended because its instance was replaced.
+fn check(child: &mut ChildProcess, cx: &InstanceCx) -> Result<(), Lost> {
+    match child.try_wait() {
+        Ok(None) if !cx.is_cancelled() => Ok(()),
+        Ok(None) => Err(Lost("it was replaced, and its process ended".to_owned())),
+        Ok(Some(cause)) => Err(ended(cause)),
+        Err(error) => Err(lost(error)),
+    }
+}
+
+fn ended(cause: ExitCause) -> Lost {
+    Lost(format!("its process is over: {cause}"))
+}
+
+impl Placed for ProcessCell {
+    fn call(&mut self, kind: TurnKind, record: &mut Record) -> Status {
+        let started = std::time::Instant::now();
+        let result =
+            if self.over { Err(Lost("its process has ended".to_owned())) } else { self.turn(kind, record) };
+        // Only a cell that answers within microseconds is worth a core that looks for the answer.
+        self.spins = if started.elapsed() < Duration::from_micros(60) { SPINS } else { 0 };
+        result.unwrap_or_else(|Lost(why)| {
+            self.over = true;
+            // If it still runs, it is not to be trusted with anything; if that fails, it is gone already.
+            let _ = self.child.kill();
+            self.cx.hand_over().lost = Some(why);
+            Status::CANCELLED
+        })
+    }
+
+    fn take_renewal(&mut self) -> Option<Renewal> {
+        self.renewal.take()
+    }
+
+    fn ended(&mut self) -> Option<String> {
+        let why = check(&mut self.child, &self.cx).err()?;
+        self.over = true;
+        Some(why.0)
+    }
+}
+
+impl Drop for ProcessCell {
+    fn drop(&mut self) {
+        if !self.over && self.send(ToChild::Stop).is_ok() {
+            match self.child.wait_timeout(STOP) {
+                Ok(Some(ExitCause::Code(0))) => {}
+                Ok(Some(cause)) => {
+                    tracing::warn!(target: "cell", cell = &*self.cx.name, "its process {cause} at its end")
+                }
+                _ => {
+                    tracing::warn!(target: "cell", cell = &*self.cx.name, "its process did not end and was killed")
+                }
+            }
+            // Its last words.
+            let _ = self.take();
+        }
+        // Dropping `child` kills what still runs, and waits for its end.
+    }
+}

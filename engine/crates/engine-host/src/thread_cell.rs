@@ -1,0 +1,86 @@
+//! A cell in this process: its entries are called directly, on a tick thread.
+#![expect(unsafe_code, reason = "calls the C entries of a loaded cell")]
+
+use crate::{
+    cx::{HOST_TABLE, InstanceCx, TurnKind},
+    library::CellLibrary,
+    record::Record,
+    turn::Placed,
+};
+use cell_abi::{CellState, Status, TickRecord};
+use std::sync::Arc;
+
+/// An instance of a cell in this process.
+pub struct ThreadCell {
+    library: Arc<CellLibrary>,
+    state: *mut CellState,
+    // The cell holds a pointer to it; keep it as long as the state.
+    cx: Arc<InstanceCx>,
+}
+
+// SAFETY: a cell is an actor: its entries are called by one thread at a time, which may differ from call to
+// call (the contract of `CellTable`), and its state is `Send` (the bound of the `Cell` trait).
+unsafe impl Send for ThreadCell {}
+
+impl ThreadCell {
+    /// Makes an instance.
+    ///
+    /// # Errors
+    /// Why the cell's `create` failed.
+    pub fn create(library: &Arc<CellLibrary>, cx: &Arc<InstanceCx>) -> Result<Self, String> {
+        let mut state = std::ptr::null_mut();
+        // SAFETY: the library's table was checked when it was loaded; `HOST_TABLE` is a static, `cx` is kept
+        // in the instance, `state` is valid for the call.
+        let status =
+            unsafe { (library.table.create)(&raw const HOST_TABLE, cx.as_host_cx(), &raw mut state) };
+        if !status.is_ok() || state.is_null() {
+            let mut io = cx.io();
+            let why = match (io.panic.take(), io.failure.take()) {
+                (Some((message, file, line)), _) => {
+                    format!("panicked in `create` at {file}:{line}: {message}")
+                }
+                (None, Some(why)) => format!("`create` failed: {why}"),
+                (None, None) => format!("`create` failed with status {}", status.0),
+            };
+            return Err(why);
+        }
+        Ok(Self { library: Arc::clone(library), state, cx: Arc::clone(cx) })
+    }
+}
+
+impl ThreadCell {
+    /// Calls an entry.
+    ///
+    /// # Safety
+    /// All that `record` points to lives for the call, nobody else writes to it, and its write slots are this
+    /// cell's alone.
+    pub(crate) unsafe fn enter(&mut self, kind: TurnKind, record: &TickRecord) -> Status {
+        let entry = match kind {
+            TurnKind::Load => self.library.table.load,
+            TurnKind::Tick => self.library.table.tick,
+            TurnKind::Passes => self.library.table.passes,
+            TurnKind::None => return Status::INVALID,
+        };
+        // SAFETY: `state` came from this library's `create` and is not yet destroyed; the caller vouches for the
+        // record.
+        unsafe { entry(self.state, record) }
+    }
+}
+
+impl Placed for ThreadCell {
+    fn call(&mut self, kind: TurnKind, record: &mut Record) -> Status {
+        // SAFETY: the record and all it points to live for the call: slots by the slot tables' holds and grants,
+        // which keep writers apart, the rest by `record`.
+        record.with_view(|view| unsafe { self.enter(kind, view) })
+    }
+}
+
+impl Drop for ThreadCell {
+    fn drop(&mut self) {
+        // SAFETY: `state` came from this library's `create` and is destroyed once, here.
+        let status = unsafe { (self.library.table.destroy)(self.state) };
+        if !status.is_ok() {
+            tracing::warn!(target: "cell", cell = &*self.cx.name, "the cell panicked while it was dropped");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Cells in child processes: the same bytes as on a thread, and what a crash costs.
+//!
+//! This executable is its own child (`/proc/self/exe` run again), so it has its own `main`. The cells are the
+//! project's, built by the engine's builder.
+#![allow(clippy::print_stdout, reason = "a test runner reports")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "child/rig.rs"]
+mod rig;
+
+use cell_abi::Status;
+use engine_host::{cx::TurnKind, process_cell::run_if_child};
+use engine_scene::Placement::{Process, Thread};
+use rig::{Rig, Seen, World};
+use std::{
+    process::{Command, ExitCode},
+    time::{Duration, Instant},
+};
+
+const CUBES: &str = r#"World(name: "test", cells: [
+    (cell: "camera", with: (orbit_speed: 20.0)),
+    (cell: "many-cubes", with: (count: 5000, spin: 1.5)),
+])"#;
+
+type Test = (&'static str, fn(&Rig));
+
+fn main() -> ExitCode {
+    if let Some(code) = run_if_child() {
+        return code;
+    }
+    let rig = Rig::new();
+    let tests: [Test; 9] = [
+        ("a_child_publishes_the_same_bytes_as_a_thread", same_bytes),
+        ("assets_and_sealed_bytes_cross_the_border", assets),
+        ("a_missing_asset_is_told_in_the_same_words", missing_asset),
+        ("a_killed_child_is_over_and_its_data_stays", killed),
+        ("a_child_that_ends_between_turns_is_found", ended_between_turns),
+        ("a_child_that_hangs_is_killed_when_it_is_replaced", replaced),
+        ("a_cell_moves_between_thread_and_process_without_a_gap", moves),
+        ("a_library_that_is_no_cell_is_refused", no_cell),
+        ("nothing_is_left_after_twenty_starts", leaks),
+    ];
+    let filter = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
+    let chosen: Vec<_> = tests.iter().filter(|t| t.0.contains(&filter)).collect();
+    for (name, test) in &chosen {
+        test(&rig);
+        println!("test {name} ... ok");
+    }
+    if filter.is_empty() || filter == "round_trip" {
+        round_trip(&rig);
+    }
+    println!("{} tests passed", chosen.len());
+    ExitCode::SUCCESS
+}
+
+/// Runs both cells of a world for some frames and returns all that they published and handed over.
+fn run(world: &mut World, frames: u64) -> Vec<Seen> {
+    let mut seen = world.start();
+    for frame in 0..frames {
+        seen.extend(world.frame(frame));
+    }
+    seen
+}
+
+fn same_bytes(rig: &Rig) {
+    let on_thread = run(&mut rig.world(CUBES, Thread), 12);
+    let in_child = run(&mut rig.world(CUBES, Process), 12);
+    assert!(
+        on_thread.iter().any(|s| s.published.iter().any(|b| b.len() == 5000 * 32)),
+        "cubes were published"
+    );
+    assert!(on_thread.iter().any(|s| s.passes.is_some()) && on_thread.iter().any(|s| !s.sealed.is_empty()));
+    for (n, (a, b)) in on_thread.iter().zip(&in_child).enumerate() {
+        assert!(a == b, "turn {n} differs: {a:?}\n{b:?}");
+    }
+    assert_eq!(on_thread.len(), in_child.len());
+}
+
+fn assets(rig: &Rig) {
+    // Four by two pixels, of which one is bright.
+    let mut picture = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 2 +X 4\n".to_vec();
+    for n in 0..8_u8 {
+        picture.extend([128 + n, 100, 90, if n == 2 { 140 } else { 128 }]);
+    }
+    std::fs::write(rig.assets().join("sky.hdr"), picture).unwrap();
+    let scene = r#"World(name: "test", cells: [(cell: "sky", with: (hdr: "sky.hdr"))])"#;
+    let on_thread = run(&mut rig.world(scene, Thread), 2);
+    let mut world = rig.world(scene, Process);
+    let in_child = run(&mut world, 2);
+    assert!(on_thread.iter().any(|s| !s.sealed.is_empty()) && on_thread == in_child);
+    assert_eq!(world.opened_assets(0), ["sky.hdr"], "the engine knows what to watch");
+}
+
+fn missing_asset(rig: &Rig) {
+    let scene = r#"World(name: "test", cells: [(cell: "sky", with: (hdr: "none.hdr"))])"#;
+    let mut failures = [Thread, Process].map(|at| {
+        let mut world = rig.world(scene, at);
+        world.make(0).unwrap();
+        let (status, _) = world.turn(0, TurnKind::Load, 0);
+        (status, world.failure(0).unwrap())
+    });
+    assert_eq!(failures[0], failures[1]);
+    assert_eq!(failures[0].0, Status::FAILED);
+    assert!(std::mem::take(&mut failures[0].1).contains("none.hdr"));
+}
+
+fn killed(rig: &Rig) {
+    let mut world = rig.world(CUBES, Process);
+    run(&mut world, 3);
+    let before = world.newest(1);
+    let region = world.region(1);
+    // A stopped process takes the turn but never answers, so the kill meets it in the middle.
+    signal(world.pid(1), "STOP");
+    let pid = world.pid(1);
+    let killer = std::thread::spawn(move || signal(pid, "KILL"));
+    let (status, seen) = world.turn(1, TurnKind::Tick, 3);
+    killer.join().unwrap();
+    assert_eq!(status, Status::CANCELLED);
+    assert!(seen.published.is_empty());
+    assert_eq!(world.lost(1).unwrap(), "its process is over: killed by SIGKILL");
+    assert_eq!(world.newest(1), before, "readers go on with its last data");
+
+    world.make(1).unwrap();
+    assert_ne!(world.region(1), region, "a new process gets a new region");
+    assert_eq!(world.newest(1), before, "with the last data in it");
+    assert_eq!(world.turn(1, TurnKind::Load, 3).0, Status::OK);
+    assert_eq!(world.turn(1, TurnKind::Tick, 4).0, Status::OK);
+    assert!(world.newest(1) != before, "and goes on from there");
+}
+
+fn ended_between_turns(rig: &Rig) {
+    let mut world = rig.world(CUBES, Process);
+    run(&mut world, 1);
+    assert_eq!(world.ended(1), None);
+    signal(world.pid(1), "ABRT");
+    let why = loop {
+        // The watchdog of the test runner ends this if the signal never comes through.
+        if let Some(why) = world.ended(1) {
+            break why;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(why, "its process is over: aborted (SIGABRT)");
+}
+
+fn replaced(rig: &Rig) {
+    let mut world = rig.world(CUBES, Process);
+    run(&mut world, 1);
+    signal(world.pid(1), "STOP");
+    let cx = world.cx(1);
+    let host = std::thread::spawn(move || cx.cancel());
+    let (status, _) = world.turn(1, TurnKind::Tick, 1);
+    host.join().unwrap();
+    assert_eq!(status, Status::CANCELLED);
+    let pid = world.pid(1);
+    world.end(1);
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "it is gone, and reaped");
+}
+
+fn moves(rig: &Rig) {
+    let mut all = rig.world(CUBES, Thread);
+    let expected = run(&mut all, 9);
+    let mut world = rig.world(CUBES, Thread);
+    let mut seen = world.start();
+    for frame in 0..9 {
+        if frame % 3 == 0 && frame > 0 {
+            // Only the cubes: they have no state of their own, so that a new instance goes on alike.
+            let before = world.newest(1);
+            world.place(1, if frame == 3 { Process } else { Thread });
+            world.make(1).unwrap();
+            assert_eq!(world.newest(1), before, "frame {frame}: readers see no gap");
+            assert_eq!(world.turn(1, TurnKind::Load, frame).0, Status::OK);
+        }
+        seen.extend(world.frame(frame));
+    }
+    assert!(seen.iter().map(|s| &s.published).eq(expected.iter().map(|s| &s.published)));
+}
+
+fn no_cell(rig: &Rig) {
+    let mut world = rig.world(CUBES, Process);
+    let why = world.make_from(1, &std::env::current_exe().unwrap()).unwrap_err();
+    assert!(why.contains("is no cell"), "{why}");
+    let why = world.make_from(1, std::path::Path::new("/no/such/file.so")).unwrap_err();
+    assert!(why.contains("cannot be read"), "{why}");
+}
+
+fn leaks(rig: &Rig) {
+    let once = || {
+        let mut world = rig.world(CUBES, Process);
+        run(&mut world, 2);
+    };
+    once();
+    let (fds, children) = (open_fds(), children());
+    assert_eq!(children, 0, "children end with their world");
+    for _ in 0..20 {
+        once();
+    }
+    assert_eq!((open_fds(), self::children()), (fds, 0));
+}
+
+/// Prints how long a turn of a cell with nothing to do takes from the tick thread's view.
+fn round_trip(rig: &Rig) {
+    let scene = r#"World(name: "test", cells: [(cell: "camera"), (cell: "many-cubes", with: (count: 100))])"#;
+    for (at, name) in [(Thread, "thread"), (Process, "process")] {
+        let mut world = rig.world(scene, at);
+        let begun = Instant::now();
+        world.make(1).unwrap();
+        println!("a new instance, {name}: {:?}", begun.elapsed());
+        run(&mut world, 20);
+        for pause in [Duration::ZERO, Duration::from_millis(2)] {
+            let mut times: Vec<Duration> = (0..1000)
+                .map(|n| {
+                    // The pause is what is measured: a child that has gone to sleep between turns.
+                    std::thread::sleep(pause);
+                    let begun = Instant::now();
+                    world.turn(1, TurnKind::Tick, 20 + n);
+                    begun.elapsed()
+                })
+                .collect();
+            times.sort_unstable();
+            println!("round trip, {name}, {pause:?} apart: median {:?}, p99 {:?}", times[500], times[990]);
+        }
+    }
+}
+
+fn signal(pid: u32, name: &str) {
+    let done = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
+    assert!(done.success());
+}
+
+fn open_fds() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn children() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let of = |task: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default()
+    };
+    tasks.map(of).map(|list| list.split_whitespace().count()).sum()
+}
