@@ -1,0 +1,166 @@
+//! The command line.
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Runs a world of cells.
+#[derive(Debug, Parser)]
+#[command(name = "engine", version, about, args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    /// What to do instead of running a scene.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// What to run.
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// What to do instead of running a scene.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Checks a scene without running it: syntax, cells, parameters, assets, names, shaders.
+    Check {
+        /// The scene: a file, or a name under assets/scenes/.
+        scene: PathBuf,
+        /// Use the cells as they are built; do not call cargo.
+        #[arg(long)]
+        no_build: bool,
+        /// The project's folder; else the one around the current folder.
+        #[arg(long)]
+        root: Option<PathBuf>,
+    },
+    /// Makes a new cell from the template: cells/NAME/ and shaders/NAME/.
+    New {
+        /// The cell's name: lower-case letters, digits and dashes.
+        name: String,
+        /// The project's folder; else the one around the current folder.
+        #[arg(long)]
+        root: Option<PathBuf>,
+    },
+}
+
+/// How to run a scene.
+#[derive(Clone, Debug, Parser)]
+pub(crate) struct RunArgs {
+    /// The scene: a file, or a name under assets/scenes/.
+    #[arg(long, default_value = "world.ron")]
+    pub(crate) scene: PathBuf,
+    /// Without a window.
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// End after this many frames.
+    #[arg(long, value_name = "N")]
+    pub(crate) frames: Option<u64>,
+    /// Size of the picture in pixels [default: 1280x720; 640x360 where the CPU draws].
+    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    pub(crate) size: Option<[u32; 2]>,
+    /// Write the last frame to this PNG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) capture: Option<PathBuf>,
+    /// Write what was measured to this JSON file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// The same scene gives the same pixels: fixed steps, no cut-off, no file watching.
+    #[arg(long)]
+    pub(crate) lockstep: bool,
+    /// Shuffle starts and delay turns by this seed; with --lockstep the pixels stay the same.
+    #[arg(long, value_name = "N")]
+    pub(crate) chaos: Option<u64>,
+    /// Take this seed instead of the scene's.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Run every cell here, whatever the scene says.
+    #[arg(long, value_enum, ignore_case = true)]
+    pub(crate) placement: Option<PlacementArg>,
+    /// Use the cells as they are built; do not call cargo.
+    #[arg(long)]
+    pub(crate) no_build: bool,
+    /// The project's folder; else the one around the current folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// What draws: the Vulkan driver, or nothing (checks everything, draws nothing).
+    #[arg(long, value_enum, default_value = "vulkan", ignore_case = true)]
+    pub(crate) backend: BackendArg,
+    /// How much to log: error, warn, info, debug or trace.
+    #[arg(long, default_value = "info")]
+    pub(crate) log: tracing::Level,
+    /// Lockstep: a tick longer than this many milliseconds ends the run.
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    pub(crate) tick_limit_ms: u64,
+    /// Keys to press while headless: FRAME:KEY, for example 30:W (held until the end) or 30:W:60.
+    #[arg(long, value_name = "FRAME:KEY[:UNTIL]", value_parser = parse_press)]
+    pub(crate) press: Vec<Press>,
+}
+
+/// Where to run every cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlacementArg {
+    /// On threads of the engine.
+    Thread,
+    /// In child processes.
+    Process,
+}
+
+/// What draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackendArg {
+    /// The Vulkan driver.
+    Vulkan,
+    /// Nothing: for tests without a driver and for measuring the engine itself.
+    Noop,
+}
+
+/// A key held for some frames, for headless runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Press {
+    /// The frame in which it goes down.
+    pub(crate) from: u64,
+    /// The frame in which it goes up.
+    pub(crate) until: u64,
+    /// The key.
+    pub(crate) key: cell_abi::Key,
+}
+
+fn parse_size(text: &str) -> Result<[u32; 2], String> {
+    let wrong = || format!("`{text}` is no size; write it like 1280x720");
+    let (w, h) = text.split_once(['x', 'X']).ok_or_else(wrong)?;
+    let size = [w.parse().map_err(|_| wrong())?, h.parse().map_err(|_| wrong())?];
+    if size.iter().all(|s| (1..=8192).contains(s)) {
+        Ok(size)
+    } else {
+        Err(format!("`{text}` is out of range; a side has 1 to 8192 pixels"))
+    }
+}
+
+fn parse_press(text: &str) -> Result<Press, String> {
+    let wrong = || format!("`{text}` is no key press; write it like 30:W or 30:W:60");
+    let mut parts = text.split(':');
+    let from = parts.next().and_then(|p| p.parse().ok()).ok_or_else(wrong)?;
+    let name = parts.next().ok_or_else(wrong)?;
+    let key = cell_abi::Key::from_name(name).ok_or_else(|| {
+        let names = cell_abi::Key::ALL.iter().map(|k| k.name());
+        match engine_frame::names::did_you_mean(name, names) {
+            Some(meant) => format!("there is no key `{name}`; did you mean `{meant}`?"),
+            None => format!("there is no key `{name}`"),
+        }
+    })?;
+    let until = match parts.next() {
+        None => u64::MAX,
+        Some(p) => p.parse().map_err(|_| wrong())?,
+    };
+    Ok(Press { from, until, key })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_presses_are_read_and_mistakes_named() {
+        assert_eq!(parse_size("640x360"), Ok([640, 360]));
+        assert!(parse_size("640").unwrap_err().contains("like 1280x720"));
+        assert!(parse_size("0x9").unwrap_err().contains("out of range"));
+        let p = parse_press("3:W:9").unwrap();
+        assert_eq!((p.from, p.until, p.key), (3, 9, cell_abi::Key::W));
+        assert!(parse_press("3:Escap").unwrap_err().contains("did you mean `Escape`"));
+    }
+}

@@ -1,0 +1,48 @@
+//! Builds cells with a progress bar; compiler messages appear as cargo prints them.
+use engine_host::{BuildError, BuildEvent, Project};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{io::Write as _, time::Duration};
+
+/// Builds the cells `names` if one of their sources changed.
+pub(crate) fn build(project: &Project, names: &[String]) -> Result<(), BuildError> {
+    let mut bar: Option<ProgressBar> = None;
+    let mut compiled = 0_u64;
+    let result = project.build(names, |event| match event {
+        BuildEvent::Started => {
+            let b = ProgressBar::new_spinner();
+            b.set_style(
+                ProgressStyle::with_template("{spinner} building cells: {pos} crates, {msg} ({elapsed})")
+                    .expect("the template is fixed and valid"),
+            );
+            b.enable_steady_tick(Duration::from_millis(100));
+            if b.is_hidden() {
+                tracing::info!("building cells with cargo");
+            }
+            bar = Some(b);
+        }
+        BuildEvent::Compiled(name) => {
+            compiled += 1;
+            if let Some(b) = &bar {
+                b.set_position(compiled);
+                b.set_message(name.to_owned());
+            }
+        }
+        BuildEvent::Message(text) => {
+            // A closed terminal is no reason to stop the build.
+            let print = || drop(std::io::stderr().lock().write_all(text.as_bytes()));
+            match &bar {
+                Some(b) => b.suspend(print),
+                None => print(),
+            }
+        }
+        BuildEvent::Finished => {
+            if let Some(b) = bar.take() {
+                b.finish_and_clear();
+            }
+        }
+    });
+    if compiled > 0 && result.is_ok() {
+        tracing::info!("built {compiled} crate(s)");
+    }
+    result
+}

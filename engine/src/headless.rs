@@ -1,0 +1,92 @@
+//! A run without a window.
+use crate::{
+    args::{Press, RunArgs},
+    live::Live,
+    picture, reports, start,
+};
+use anyhow::Context as _;
+use cell_abi::InputFrame;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// How many frames a headless run without `--frames` has.
+const DEFAULT_FRAMES: u64 = 60;
+
+/// Runs a scene without a window.
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let began = Instant::now();
+    let prepared = start::prepare(args)?;
+    let frames = args.frames.unwrap_or(DEFAULT_FRAMES).max(1);
+    let renderer = start::renderer(args, None)?;
+    let size = start::size(args, &renderer);
+    let mut world = start::world(args, &prepared, renderer, size)?;
+    let mut live = Live::new(&prepared, args);
+    let bar = ProgressBar::new(frames);
+    bar.set_style(
+        ProgressStyle::with_template("{bar:40} frame {pos} of {len} ({elapsed})")
+            .expect("the template is fixed and valid"),
+    );
+    let period = Duration::from_nanos(1_000_000_000 / u64::from(world.scene().rate));
+    let mut input = InputFrame::default();
+    let mut last = Instant::now();
+    let mut first_frame = None;
+    let mut ended = "all frames were run";
+    for n in 0..frames {
+        press(&mut input, &args.press, n);
+        let now = Instant::now();
+        let elapsed = now - last;
+        last = now;
+        let capture = n + 1 == frames && (args.capture.is_some() || args.report.is_some());
+        world.frame(&input, elapsed.as_nanos() as u64, now + period, capture)?;
+        input.end_frame();
+        live.poll(&mut world)?;
+        bar.inc(1);
+        if first_frame.is_none() {
+            world.drain()?;
+            first_frame = Some(began.elapsed());
+        }
+        if world.wants_quit() {
+            ended = "a cell asked for the end";
+            break;
+        }
+        if !args.lockstep {
+            // In real time a frame takes its period.
+            std::thread::sleep((now + period).saturating_duration_since(Instant::now()));
+        }
+    }
+    bar.finish_and_clear();
+    world.drain()?;
+    let picture = world.take_capture();
+    if let Some(path) = &args.capture {
+        let (_, image) = picture.as_ref().context("the run ended before its last frame was captured")?;
+        picture::write_png(path, image)?;
+        tracing::info!("wrote {} ({}x{})", path.display(), image.width, image.height);
+    }
+    if let Some(path) = &args.report {
+        reports::write(path, &world, ended, first_frame, began.elapsed(), picture.as_ref())?;
+    }
+    let down = world.down_cells();
+    world.close();
+    if down.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (name, why) in &down {
+        tracing::error!("the cell `{name}` is down: {why}");
+    }
+    Ok(ExitCode::from(3))
+}
+
+fn press(input: &mut InputFrame, presses: &[Press], frame: u64) {
+    input.focused = 1;
+    for p in presses {
+        if p.from == frame {
+            input.press(p.key);
+        }
+        if p.until == frame {
+            input.release(p.key);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The Cell engine: runs a scene of cells, in a window or headless.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
+
+mod args;
+mod building;
+mod check;
+mod headless;
+mod keys;
+mod live;
+mod log;
+mod new_cell;
+mod picture;
+mod reports;
+mod start;
+mod window;
+
+use args::{Args, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Some(code) = engine_host::process_cell::run_if_child() {
+        return code;
+    }
+    let args = Args::parse();
+    log::install(args.run.log);
+    match run(args) {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Some(Command::Check { scene, no_build, root }) => check::check(&scene, no_build, root.as_deref()),
+        Some(Command::New { name, root }) => {
+            let project = start::project(root.as_deref())?;
+            new_cell::new_cell(&project.root, &name)?;
+            tracing::info!(
+                "made cells/{name}/ and shaders/{name}/; add `(cell: \"{name}\"),` to a scene to see it"
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        None if args.run.headless => headless::run(&args.run),
+        None if !window::has_display() => {
+            tracing::warn!("no display (neither DISPLAY nor WAYLAND_DISPLAY is set): running headless");
+            headless::run(&args.run)
+        }
+        None => window::run(&args.run),
+    }
+}

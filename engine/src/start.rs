@@ -1,0 +1,171 @@
+//! From arguments to a world that can run.
+use crate::{
+    args::{BackendArg, PlacementArg, RunArgs},
+    building,
+};
+use anyhow::{Context as _, bail};
+use engine_host::{
+    Project, World, WorldOptions, assets::AssetStore, cx::Services, par::ParPool, sealed::SealedStore,
+};
+use engine_render::{Backend, PresentPace, RenderConfig, Renderer, SurfaceSource};
+use engine_scene::{CellRef, Placement, Scene, SceneFault};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Default size of the picture where a GPU draws.
+pub(crate) const SIZE_GPU: [u32; 2] = [1280, 720];
+/// Default size where the CPU draws.
+pub(crate) const SIZE_CPU: [u32; 2] = [640, 360];
+
+/// Finds the project.
+pub(crate) fn project(root: Option<&Path>) -> anyhow::Result<Project> {
+    let from = match root {
+        Some(root) => {
+            root.canonicalize().with_context(|| format!("the project {} is not there", root.display()))?
+        }
+        None => std::env::current_dir().context("the current folder is gone")?,
+    };
+    let exe = std::env::current_exe().context("the engine's own file cannot be found")?;
+    Ok(Project::find(&from, &exe)?)
+}
+
+/// Returns the file of a scene: as given, or under assets/scenes/.
+pub(crate) fn scene_path(project: &Project, given: &Path) -> anyhow::Result<PathBuf> {
+    let mut tried = Vec::new();
+    for base in [given.to_owned(), project.root.join(given), project.root.join("assets/scenes").join(given)] {
+        for path in [base.clone(), base.with_extension("ron")] {
+            if path.is_file() {
+                return Ok(path.canonicalize().unwrap_or(path));
+            }
+        }
+        tried.push(base.display().to_string());
+    }
+    tried.dedup();
+    let scenes = std::fs::read_dir(project.root.join("assets/scenes"));
+    let names: Vec<String> = scenes
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|e| e.file_name().into_string().ok())
+        .filter(|n| n.ends_with(".ron"))
+        .collect();
+    let name = given.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let meant = engine_frame::names::did_you_mean(name, names.iter().map(String::as_str));
+    let hint = meant.map(|m| format!("; did you mean `{m}`?")).unwrap_or_default();
+    bail!("there is no scene at {}{hint}", tried.join(" nor at "))
+}
+
+/// Reads a scene file.
+pub(crate) fn read_scene(project: &Project, path: &Path) -> anyhow::Result<Result<Scene, Vec<SceneFault>>> {
+    let text = std::fs::read(path).with_context(|| format!("the scene {} cannot be read", path.display()))?;
+    let shown = path.strip_prefix(&project.root).unwrap_or(path).display().to_string();
+    Ok(Scene::parse(&shown, text))
+}
+
+/// Returns the names of the crates that a scene needs, without those that do not exist.
+pub(crate) fn crates_of(project: &Project, scene: &Scene) -> anyhow::Result<Vec<String>> {
+    let known = project.cells()?;
+    let mut names: Vec<String> = scene
+        .cells
+        .iter()
+        .filter_map(|c| match &c.cell {
+            CellRef::Crate(name) if known.contains(name) => Some(name.clone()),
+            _ => None,
+        })
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+/// A scene that was read and whose cells are built.
+pub(crate) struct Prepared {
+    /// Where everything lies.
+    pub(crate) project: Project,
+    /// The scene's file.
+    pub(crate) scene_path: PathBuf,
+    /// The scene.
+    pub(crate) scene: Scene,
+}
+
+/// Reads the scene and builds its cells.
+pub(crate) fn prepare(args: &RunArgs) -> anyhow::Result<Prepared> {
+    let project = project(args.root.as_deref())?;
+    let scene_path = scene_path(&project, &args.scene)?;
+    let scene = match read_scene(&project, &scene_path)? {
+        Ok(scene) => scene,
+        Err(faults) => {
+            let all: Vec<String> = faults.iter().map(|f| format!("\n{f}")).collect();
+            bail!("the scene cannot be run{}", all.join("\n"));
+        }
+    };
+    let names = crates_of(&project, &scene)?;
+    if !args.no_build {
+        building::build(&project, &names)?;
+    }
+    Ok(Prepared { project, scene_path, scene })
+}
+
+/// Opens the driver.
+pub(crate) fn renderer(args: &RunArgs, surface: Option<SurfaceSource>) -> anyhow::Result<Renderer> {
+    let config = RenderConfig {
+        backend: match args.backend {
+            BackendArg::Vulkan => Backend::Vulkan,
+            BackendArg::Noop => Backend::Noop,
+        },
+        surface,
+        present: PresentPace::Vsync,
+        // A headless run is for its pictures: no frame is drawn without its shaders.
+        wait_ready: args.lockstep || args.headless,
+        ..RenderConfig::default()
+    };
+    Ok(Renderer::start(config)?)
+}
+
+/// Returns the size of the picture, and says so when it is smaller because the CPU draws.
+pub(crate) fn size(args: &RunArgs, renderer: &Renderer) -> [u32; 2] {
+    args.size.unwrap_or_else(|| {
+        if renderer.adapter().is_cpu {
+            tracing::info!(
+                "{} draws on the CPU: the picture has {}x{} pixels (--size for another)",
+                renderer.adapter().name,
+                SIZE_CPU[0],
+                SIZE_CPU[1]
+            );
+            SIZE_CPU
+        } else {
+            SIZE_GPU
+        }
+    })
+}
+
+/// Opens the world.
+pub(crate) fn world(
+    args: &RunArgs,
+    prepared: &Prepared,
+    renderer: Renderer,
+    screen_px: [u32; 2],
+) -> anyhow::Result<World> {
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let services = Arc::new(Services {
+        pool: ParPool::new(threads)?,
+        assets: AssetStore::new(prepared.project.root.join("assets")),
+        sealed: SealedStore::default(),
+    });
+    let options = WorldOptions {
+        lockstep: args.lockstep,
+        chaos: args.chaos,
+        seed: args.seed,
+        placement: args.placement.map(|p| match p {
+            PlacementArg::Thread => Placement::Thread,
+            PlacementArg::Process => Placement::Process,
+        }),
+        threads,
+        tick_limit: Duration::from_millis(args.tick_limit_ms),
+        screen_px,
+    };
+    Ok(World::open(prepared.project.clone(), prepared.scene.clone(), services, renderer, options)?)
+}
