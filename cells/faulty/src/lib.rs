@@ -1,0 +1,73 @@
+//! A cell that fails on demand: what the tests of containment run. It clears `scene_color` to a colour of its own, so
+//! that a picture tells whether it still draws.
+use cell::prelude::*;
+
+signal_receptor! {
+    name: faulty_v1, shader: "faulty.wgsl",
+    params: {
+        panic_in: Text = "", hang_in: Text = "", fail_in: Text = "", at_frame: u32 = 0,
+        bad_pass: Text = "", send_to: Text = "", colour: Vec3 = [0.0, 1.0, 0.0],
+    },
+    own:    FaultyOwns { numbers: Buffer<f32, 16> },
+    output: FaultyMakes { scene_color: Screen<Rgba16Float, 1, 1> },
+}
+
+#[derive(Default)]
+struct Faulty {
+    ticks: u32,
+}
+
+/// Does what the scene asks for in this entry.
+fn misbehave(params: &Params, entry: &str) {
+    assert!(params.panic_in != entry, "the scene asked for a panic in {entry}");
+    if params.hang_in == entry {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+impl Cell for Faulty {
+    fn load(&mut self, cx: &mut Load<faulty_v1>) -> Result<(), LoadError> {
+        misbehave(cx.params(), "load");
+        if cx.params().fail_in == "load" {
+            return Err(LoadError::new("the scene asked for a failure"));
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, cx: &mut Cx<faulty_v1>) {
+        self.ticks += 1;
+        cx.numbers().write(&[self.ticks as f32]);
+        if !cx.params().send_to.is_empty()
+            && let Err(error) = cx.send(&cx.params().send_to, &self.ticks.to_le_bytes())
+        {
+            error!("{error}");
+        }
+        for mail in cx.mail() {
+            info!("{} bytes from {}", mail.bytes.len(), mail.from);
+        }
+        if cx.frame().0 >= u64::from(cx.params().at_frame) {
+            misbehave(cx.params(), "tick");
+            if cx.params().panic_in == "write" {
+                // More than the port holds.
+                cx.numbers().write(&[0.0; 17]);
+            }
+        }
+    }
+
+    fn passes(&self, p: &mut Passes<faulty_v1>) {
+        misbehave(p.params(), "passes");
+        let bad = p.params().bad_pass.clone();
+        match bad.as_str() {
+            "no_entry" => drop(p.full("nothing").write(scene_color)),
+            "counts" => drop(
+                p.full("fill").write(scene_color).draw(DrawCall::vertices(0, u32::MAX).instances(u32::MAX)),
+            ),
+            "feedback" => drop(p.full("fill").read(scene_color).write(scene_color)),
+            _ => drop(p.full("fill").write(scene_color)),
+        }
+    }
+}
+
+cell::export!(Faulty);
