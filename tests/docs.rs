@@ -1,0 +1,287 @@
+//! The pages in docs/: every block marked `<!-- test: NAME -->` is built, checked or run, as a reader would.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use engine_tests::{Engine, Ran, luminance, root, scratch_project};
+use image::RgbImage;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::symlink,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+const EXE: &str = env!("CARGO_BIN_EXE_engine");
+
+/// The marked blocks of the pages. Each must be asked for by some test here.
+struct Blocks {
+    texts: BTreeMap<String, String>,
+    used: RefCell<BTreeSet<String>>,
+}
+
+impl Blocks {
+    fn read() -> Self {
+        let mut texts = BTreeMap::new();
+        for page in pages() {
+            let text = fs::read_to_string(&page).unwrap();
+            for (n, line) in text.lines().enumerate() {
+                let Some(name) = line.trim().strip_prefix("<!-- test: ").and_then(|l| l.strip_suffix(" -->"))
+                else {
+                    continue;
+                };
+                let indent = line.len() - line.trim_start().len();
+                let mut below = text.lines().skip(n + 1).map(|l| l.get(indent..).unwrap_or(""));
+                let fence = below.next().unwrap_or("");
+                assert!(
+                    fence.starts_with("```"),
+                    "{}:{}: no code block below the mark",
+                    page.display(),
+                    n + 2
+                );
+                let block: String = below.take_while(|l| *l != "```").flat_map(|l| [l, "\n"]).collect();
+                assert!(texts.insert(name.to_owned(), block).is_none(), "two blocks are named {name}");
+            }
+        }
+        Self { texts, used: RefCell::default() }
+    }
+
+    fn get(&self, name: &str) -> &str {
+        self.used.borrow_mut().insert(name.to_owned());
+        self.texts.get(name).unwrap_or_else(|| panic!("no page has a block `{name}`"))
+    }
+}
+
+fn pages() -> Vec<std::path::PathBuf> {
+    let mut pages: Vec<_> = fs::read_dir(root().join("docs")).unwrap().map(|e| e.unwrap().path()).collect();
+    pages.retain(|p| p.extension().is_some_and(|e| e == "md"));
+    pages.sort();
+    pages
+}
+
+/// A project of its own for new cells. It is a workspace of the same shape as the real one, by links, and the
+/// engine builds it in the same target folder: cargo takes what is built there and compiles the new cells only.
+struct Scratch {
+    dir: tempfile::TempDir,
+    engine: Engine,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let to = dir.path();
+        scratch_project(to);
+        fs::remove_file(to.join("cells")).unwrap();
+        fs::create_dir(to.join("cells")).unwrap();
+        for entry in fs::read_dir(root().join("cells")).unwrap() {
+            let path = entry.unwrap().path();
+            symlink(&path, to.join("cells").join(path.file_name().unwrap())).unwrap();
+        }
+        for folder in ["engine", "benches", "tests"] {
+            symlink(root().join(folder), to.join(folder)).unwrap();
+        }
+        for file in ["Cargo.toml", "Cargo.lock"] {
+            fs::copy(root().join(file), to.join(file)).unwrap();
+        }
+        let engine = Engine::new(EXE).at(to);
+        Self { dir, engine }
+    }
+
+    /// Runs a command of the engine that may call cargo; returns its exit code and log.
+    fn run(&self, args: &[&str]) -> (Option<i32>, String) {
+        let output = Command::new(EXE)
+            .args(args)
+            .arg("--root")
+            .arg(self.dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.dir.path().join(file), text).unwrap();
+    }
+
+    /// Makes a cell with `engine new`.
+    fn new_cell(&self, name: &str) {
+        let (code, log) = self.run(&["new", name]);
+        assert_eq!(code, Some(0), "{log}");
+    }
+
+    /// Makes a cell with `engine new` and puts these files in the place of the template's.
+    fn cell(&self, name: &str, lib: &str, wgsl: &str) {
+        self.new_cell(name);
+        self.write(&format!("cells/{name}/src/lib.rs"), lib);
+        self.write(&format!("shaders/{name}/{}.wgsl", name.replace('-', "_")), wgsl);
+    }
+
+    /// Writes a scene and returns its name.
+    fn scene(&self, name: &str, text: &str) -> String {
+        let file = format!("{name}.ron");
+        self.write(&format!("assets/scenes/{file}"), text);
+        file
+    }
+
+    /// Builds what the scene needs and checks it.
+    fn check(&self, scene: &str) {
+        let (code, log) = self.run(&["check", scene]);
+        assert_eq!(code, Some(0), "{scene}:\n{log}");
+        assert!(log.contains("no fault") && !log.contains("warning"), "{scene}:\n{log}");
+    }
+
+    /// Draws a checked scene, with no complaint in the log.
+    fn draw(&self, scene: &str) -> RgbImage {
+        let ran = self.engine.lockstep(scene, &["--frames", "30", "--size", "320x180"]).ok();
+        // The engine's own lines; the driver may complain about its surroundings as `error:`.
+        let complaint = ran.log.lines().find(|l| l.starts_with("error ") || l.starts_with("warn "));
+        assert_eq!(complaint, None, "{scene}:\n{}", ran.log);
+        let picture = ran.picture.unwrap_or_else(|| panic!("{scene}: no picture:\n{}", ran.log));
+        let first = picture.get_pixel(0, 0);
+        assert!(picture.pixels().any(|p| p != first), "{scene}: the picture is flat");
+        assert!(luminance(&picture) > 0.5, "{scene}: the picture is black");
+        picture
+    }
+}
+
+/// Asserts that a log contains the lines of a page, whatever blanks end them.
+fn says_as_printed(ran: &Ran, block: &str) {
+    let trim = |t: &str| t.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    assert!(trim(&ran.log).contains(&trim(block)), "the page says\n{block}\nbut the log\n{}", ran.log);
+}
+
+fn replaced(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "no `{from}` in\n{text}");
+    text.replacen(from, to, 1)
+}
+
+/// A cell for the shader on the page for artists: it reads `scene_color` and has a parameter `strength`.
+const WARM_EDGES: &str = r#"//! The cell around the page's shader.
+use cell::prelude::*;
+
+signal_receptor! {
+    name: warm_edges_v1, shader: "warm_edges.wgsl",
+    params: { strength: f32 = 1.0 },
+    input: WarmReads { scene_color: Screen<Rgba16Float, 1, 1> },
+    output: WarmWrites { picture: Backbuffer },
+}
+
+#[derive(Default)]
+struct WarmEdges;
+
+impl Cell for WarmEdges {
+    fn passes(&self, p: &mut Passes<warm_edges_v1>) {
+        p.full("warm_edges").read(scene_color).write(picture);
+    }
+}
+
+cell::export!(WarmEdges);
+"#;
+
+/// A cell around the parts that the page shows alone.
+const PARTS: &str = r#"//! The cell around the page's parts.
+use camera_api::CameraView;
+use cell::prelude::*;
+
+signal_receptor! {
+    name: my_cell_v1, shader: "my_cell.wgsl",
+    params: { table: Asset },
+    //INPUT
+    output: MyWrites { picture: Backbuffer },
+}
+
+#[derive(Default)]
+struct MyCell {
+    numbers: Vec<f32>,
+}
+
+impl Cell for MyCell {
+    //LOAD
+    fn tick(&mut self, cx: &mut Cx<my_cell_v1>) {
+        assert!(!self.numbers.is_empty() && cx.camera().near > 0.0);
+    }
+
+    fn passes(&self, p: &mut Passes<my_cell_v1>) {
+        p.full("dim").read(scene_color).read(camera).write(picture);
+    }
+}
+
+cell::export!(MyCell);
+"#;
+
+const PARTS_WGSL: &str = "@fragment fn dim(in: Full) -> @location(0) vec4f {
+    return textureSample(scene_color, linear_clamp, in.uv) * min(1.0, camera.near + 0.5);
+}
+";
+
+#[test]
+fn the_pages_can_be_followed_word_by_word() {
+    let blocks = Blocks::read();
+    let project = Scratch::new();
+
+    // What `engine new` makes, as it is; and the cells of the pages. One call of cargo builds them all.
+    project.new_cell("rain-drops");
+    project.cell("stripes", blocks.get("stripes-lib"), blocks.get("stripes-wgsl"));
+    project.cell("sparks", blocks.get("sparks-lib"), blocks.get("sparks-wgsl"));
+    project.cell("warm-edges", WARM_EDGES, blocks.get("artists-wgsl"));
+    let parts = replaced(PARTS, "//INPUT", blocks.get("reads-ports"));
+    project.cell("my-cell", &replaced(&parts, "//LOAD", blocks.get("loads-file")), PARTS_WGSL);
+    let manifest = project.dir.path().join("cells/my-cell/Cargo.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(
+        &manifest,
+        replaced(&text, "[dependencies]\n", "[dependencies]\ncamera-api.workspace = true\n"),
+    )
+    .unwrap();
+
+    let new = project.scene("new", r#"World(cells: [(cell: "rain-drops"), (cell: "tonemap")])"#);
+    let stripes = project.scene("stripes", blocks.get("stripes-scene"));
+    let sparks = project.scene("sparks", blocks.get("sparks-scene"));
+    let seen = |last: &str| format!(r#"World(cells: [(cell: "camera"), (cell: "many-cubes"), {last}])"#);
+    let warm = project.scene("warm", &seen(r#"(cell: "warm-edges")"#));
+    let parts = project.scene("parts", &seen(r#"(cell: "my-cell", with: (table: "LICENSES.md"))"#));
+    let glow = project.scene("glow", blocks.get("artists-scene"));
+    let parameters = project.scene("parameters", blocks.get("artists-parameters"));
+    for scene in [&new, &stripes, &sparks, &warm, &parts, &glow, &parameters] {
+        project.check(scene);
+    }
+    let stripes = project.draw(&stripes);
+    assert!(stripes.pixels().any(|p| p.0[2] > 150 && p.0[2] > p.0[0]), "the scene's stripes are blue");
+    assert!(stripes.pixels().any(|p| p.0[2] < 20), "and there is night between them");
+    for scene in [&new, &sparks, &warm, &parts, &glow] {
+        let _ = project.draw(scene);
+    }
+
+    // The mistakes that the pages show, with the words that they show.
+    project.scene("glow", &replaced(blocks.get("artists-scene"), "threshold", "treshold"));
+    says_as_printed(&project.engine.raw(&["check", "glow.ron"]), blocks.get("artists-fault"));
+    let broken = replaced(blocks.get("artists-wgsl"), "params.strength", "params.strenght");
+    project.write("shaders/warm-edges/warm_edges.wgsl", &broken);
+    let ran = project.engine.lockstep(&warm, &["--frames", "2", "--size", "32x18"]);
+    says_as_printed(&ran, blocks.get("artists-wgsl-fault"));
+    let panics = "if cx.frame().0 == 5 { panic!(\"oh no\"); }\n        let (time, speed)";
+    project
+        .write("cells/sparks/src/lib.rs", &replaced(blocks.get("sparks-lib"), "let (time, speed)", panics));
+    project.check(&sparks);
+    let ran = project.engine.lockstep(&sparks, &["--frames", "12", "--size", "32x18"]);
+    says_as_printed(&ran, blocks.get("panic"));
+
+    let all: BTreeSet<String> = blocks.texts.keys().cloned().collect();
+    assert_eq!(blocks.used.into_inner(), all, "every marked block is tested");
+}
+
+#[test]
+fn every_link_of_the_pages_leads_to_a_file() {
+    let mut all = pages();
+    all.push(root().join("README.md"));
+    for page in all {
+        let text = fs::read_to_string(&page).unwrap();
+        for target in text.split("](").skip(1).filter_map(|t| t.split(')').next()) {
+            let file = target.split('#').next().unwrap_or("");
+            if !target.contains("://") && !file.is_empty() {
+                let path = page.parent().unwrap_or(Path::new("")).join(file);
+                assert!(path.exists(), "{}: {target} leads nowhere", page.display());
+            }
+        }
+    }
+}
