@@ -1,0 +1,176 @@
+//! Calls a cell's C table directly, with a host that does nothing: what the border alone costs.
+#![expect(unsafe_code, reason = "calls the C entries of a cell")]
+
+use anyhow::{Context as _, ensure};
+use cell_abi::{
+    ABI_MAJOR, ABI_MINOR, AssetView, BufHeader, Bytes, CELL_TABLE_SYMBOL, CellState, CellTable, HostCx,
+    HostTable, InputFrame, LogLevel, PortView, Request, SealDesc, Status, TickRecord, table::ParBody,
+};
+use core::ffi::c_void;
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use std::path::Path;
+
+/// The stamp under which the cell publishes.
+const STAMP: u32 = 1;
+
+/// The memory of a slot, with its header and all that a record points to.
+#[repr(align(256))]
+struct Memory {
+    slot: [u8; 256],
+    header: BufHeader,
+    input: InputFrame,
+    params: Vec<u8>,
+    port: PortView,
+}
+
+/// An instance of a cell with at most one buffer port.
+pub(crate) struct Direct {
+    table: CellTable,
+    state: *mut CellState,
+    record: TickRecord,
+    // The record points into it.
+    memory: Box<Memory>,
+}
+
+impl Direct {
+    /// Makes an instance of the cell with this table.
+    pub(crate) fn new(table: CellTable, params: &[u8]) -> anyhow::Result<Self> {
+        let mut memory = Box::new(Memory {
+            slot: [0; 256],
+            header: BufHeader::default(),
+            input: InputFrame::default(),
+            params: params.to_vec(),
+            port: PortView::EMPTY,
+        });
+        memory.port.stamp = STAMP;
+        memory.port.write = memory.slot.as_mut_ptr();
+        memory.port.capacity = memory.slot.len();
+        memory.port.header = &raw const memory.header;
+        let record = TickRecord {
+            size: size_of::<TickRecord>() as u32,
+            steps: 1,
+            frame: 1,
+            dt_ns: 1_000_000_000 / 60,
+            time_ns: 0,
+            seed: 0,
+            screen_px: [64, 36],
+            input: &raw const memory.input,
+            ports: &raw const memory.port,
+            port_count: 1,
+            mail: std::ptr::null(),
+            mail_count: 0,
+            params: Bytes::of(&memory.params),
+            params_version: 1,
+        };
+        let mut state = std::ptr::null_mut();
+        // SAFETY: the table is a cell's of this ABI; `HOST` is a static and ignores its `cx`; `state` lives during
+        // the call.
+        let status = unsafe { (table.create)(&raw const HOST, std::ptr::null(), &raw mut state) };
+        ensure!(status.is_ok() && !state.is_null(), "the cell's `create` failed with status {}", status.0);
+        Ok(Self { table, state, record, memory })
+    }
+
+    /// Loads the cell's library and makes an instance.
+    pub(crate) fn load(path: &Path, params: &[u8]) -> anyhow::Result<Self> {
+        // SAFETY: the library is a cell of this workspace, whose constructors do nothing; it is never closed.
+        let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+            .with_context(|| path.display().to_string())?;
+        // SAFETY: the symbol of a cell is a static `CellTable`; the size and version are checked before it is used.
+        let table = unsafe { **library.get::<*const CellTable>(CELL_TABLE_SYMBOL.as_bytes())? };
+        std::mem::forget(library);
+        ensure!(table.abi_major == ABI_MAJOR, "{} speaks another ABI", path.display());
+        Self::new(table, params)
+    }
+
+    /// Runs one tick.
+    #[inline]
+    pub(crate) fn tick(&mut self) -> Status {
+        // SAFETY: `state` came from this table's `create`; the record and what it points to live in `self`; one
+        // thread at a time, as `&mut self` shows.
+        unsafe { (self.table.tick)(self.state, &raw const self.record) }
+    }
+
+    /// Returns the number that the cell published, if it published one.
+    pub(crate) fn published(&self) -> Option<f32> {
+        let publication = self.memory.header.published(STAMP)?;
+        // SAFETY: the slot is this instance's, no tick runs, and an `f32` fits it at any value.
+        (publication.len_bytes == 4)
+            .then(|| unsafe { self.memory.slot.as_ptr().cast::<f32>().read_volatile() })
+    }
+}
+
+impl Drop for Direct {
+    fn drop(&mut self) {
+        // SAFETY: `state` came from this table's `create` and is destroyed once, here.
+        unsafe { (self.table.destroy)(self.state) };
+    }
+}
+
+/// What a guarded call is compared with: a C function that does nothing.
+pub(crate) unsafe extern "C" fn nothing(_: *mut CellState, _: *const TickRecord) -> Status {
+    Status::OK
+}
+
+/// Calls `f` as a tick is called.
+#[inline]
+pub(crate) fn call_nothing(f: cell_abi::table::TurnFn) -> Status {
+    // SAFETY: only `nothing` is passed, which touches neither argument.
+    unsafe { f(std::ptr::null_mut(), std::ptr::null()) }
+}
+
+static HOST: HostTable = HostTable {
+    size: size_of::<HostTable>() as u32,
+    abi_major: ABI_MAJOR,
+    abi_minor: ABI_MINOR,
+    log_level,
+    log,
+    panic_report,
+    fail,
+    par_for,
+    send,
+    submit_passes,
+    seal,
+    asset,
+    request,
+};
+
+unsafe extern "C" fn log_level(_: *const HostCx) -> LogLevel {
+    LogLevel::ERROR
+}
+
+unsafe extern "C" fn log(_: *const HostCx, _: LogLevel, _: Bytes, _: Bytes, _: Bytes, _: u32) {}
+
+unsafe extern "C" fn panic_report(_: *const HostCx, _: Bytes, _: Bytes, _: u32) {}
+
+unsafe extern "C" fn fail(_: *const HostCx, _: Bytes) {}
+
+unsafe extern "C" fn par_for(
+    _: *const HostCx,
+    n: usize,
+    _: usize,
+    body: ParBody,
+    context: *mut c_void,
+) -> Status {
+    // SAFETY: the caller's promise; one chunk is the whole range.
+    unsafe { body(context, 0, n) }
+}
+
+unsafe extern "C" fn send(_: *const HostCx, _: Bytes, _: Bytes) -> Status {
+    Status::NOT_FOUND
+}
+
+unsafe extern "C" fn submit_passes(_: *const HostCx, _: Bytes) -> Status {
+    Status::OK
+}
+
+unsafe extern "C" fn seal(_: *const HostCx, _: *const SealDesc, _: Bytes, _: *mut u64) -> Status {
+    Status::NOT_NOW
+}
+
+unsafe extern "C" fn asset(_: *const HostCx, _: Bytes, _: *mut AssetView) -> Status {
+    Status::NOT_NOW
+}
+
+unsafe extern "C" fn request(_: *const HostCx, _: Request) -> Status {
+    Status::OK
+}
