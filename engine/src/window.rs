@@ -170,7 +170,13 @@ impl App {
     fn finish(&mut self) -> anyhow::Result<()> {
         let Some(mut run) = self.running.take() else { return Ok(()) };
         run.world.drain()?;
-        let captured = run.world.take_capture();
+        let mut captured = run.world.take_capture();
+        if captured.is_none() && self.args.capture.is_some() {
+            // The window was closed before the frame that was to be captured: take the next one.
+            run.world.frame(&run.input, 0, Instant::now() + run.period, true)?;
+            run.world.drain()?;
+            captured = run.world.take_capture();
+        }
         if let (Some(path), Some((_, image))) = (&self.args.capture, &captured) {
             picture::write_png(path, image)?;
         }

@@ -4,6 +4,7 @@ use crate::{
     gpu::Gpu,
     prepare::{MAX_COLOR, Op, Prepared, PreparedPass, PreparedRun, PreparedWork},
     shader::pipeline::Pipeline,
+    timing::PASSES_PER_SET,
 };
 use engine_frame::plan::{Load, PlannedCount};
 
@@ -18,9 +19,17 @@ pub(crate) struct FrameParts<'a> {
 /// Where passes write their times.
 #[derive(Clone, Copy)]
 pub(crate) struct Queries<'a> {
-    pub(crate) set: &'a wgpu::QuerySet,
-    /// How many passes fit.
-    pub(crate) passes: u32,
+    /// Sets of [`PASSES_PER_SET`] passes each.
+    pub(crate) sets: &'a [wgpu::QuerySet],
+}
+
+impl<'a> Queries<'a> {
+    /// Returns the set and the two queries of the pass at `place`; `None` beyond the last set.
+    fn of(self, place: u32) -> Option<(&'a wgpu::QuerySet, [Option<u32>; 2])> {
+        let set = self.sets.get((place / PASSES_PER_SET) as usize)?;
+        let first = place % PASSES_PER_SET * 2;
+        Some((set, [Some(first), Some(first + 1)]))
+    }
 }
 
 /// Records every active run into one encoder: what a frame without faults does.
@@ -94,15 +103,15 @@ fn record_raster(
             stencil_ops: None,
         }
     });
-    let times = frame.queries.filter(|q| pass.place < q.passes);
+    let times = frame.queries.and_then(|q| q.of(pass.place));
     let mut recorder = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
         label: Some(&pass.label),
         color_attachments: &attachments[..color.len()],
         depth_stencil_attachment: depth,
-        timestamp_writes: times.map(|q| wgpu::RenderPassTimestampWrites {
-            query_set: q.set,
-            beginning_of_pass_write_index: Some(pass.place * 2),
-            end_of_pass_write_index: Some(pass.place * 2 + 1),
+        timestamp_writes: times.map(|(query_set, [begin, end])| wgpu::RenderPassTimestampWrites {
+            query_set,
+            beginning_of_pass_write_index: begin,
+            end_of_pass_write_index: end,
         }),
         ..Default::default()
     });
@@ -145,13 +154,13 @@ fn record_compute(
     [x, y, z]: [u32; 3],
     frame: &FrameParts<'_>,
 ) {
-    let times = frame.queries.filter(|q| pass.place < q.passes);
+    let times = frame.queries.and_then(|q| q.of(pass.place));
     let mut recorder = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
         label: Some(&pass.label),
-        timestamp_writes: times.map(|q| wgpu::ComputePassTimestampWrites {
-            query_set: q.set,
-            beginning_of_pass_write_index: Some(pass.place * 2),
-            end_of_pass_write_index: Some(pass.place * 2 + 1),
+        timestamp_writes: times.map(|(query_set, [begin, end])| wgpu::ComputePassTimestampWrites {
+            query_set,
+            beginning_of_pass_write_index: begin,
+            end_of_pass_write_index: end,
         }),
     });
     recorder.set_pipeline(pipeline);

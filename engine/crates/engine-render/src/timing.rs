@@ -13,8 +13,12 @@ const FREE: u8 = 0;
 const COPYING: u8 = 1;
 const READY: u8 = 2;
 
+/// Passes whose times one query set holds. wgpu resets a pass's queries by a list as long as the whole set, so many small
+/// sets cost less than one large one; and their results start on the 256 bytes that resolving asks for.
+pub(crate) const PASSES_PER_SET: u32 = 64;
+
 pub(crate) struct Timing {
-    set: wgpu::QuerySet,
+    sets: Vec<wgpu::QuerySet>,
     resolved: wgpu::Buffer,
     ring: [Readback; 3],
     /// Reports given out before; one that the host dropped is used again.
@@ -37,7 +41,7 @@ impl Timing {
         if !gpu.features.contains(wgpu::Features::TIMESTAMP_QUERY) {
             return None;
         }
-        let passes = (passes.max(32).next_power_of_two() as u32).min(wgpu::QUERY_SET_MAX_QUERIES / 2);
+        let passes = (passes.max(1) as u32).next_multiple_of(PASSES_PER_SET).next_power_of_two();
         let size = u64::from(passes) * 16;
         let buffer = |label, usage| {
             gpu.device.create_buffer(&wgpu::BufferDescriptor {
@@ -55,11 +59,15 @@ impl Timing {
             labels: Arc::from([]),
         };
         Some(Self {
-            set: gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
-                label: Some("gpu times"),
-                ty: wgpu::QueryType::Timestamp,
-                count: passes * 2,
-            }),
+            sets: (0..passes / PASSES_PER_SET)
+                .map(|_| {
+                    gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
+                        label: Some("gpu times"),
+                        ty: wgpu::QueryType::Timestamp,
+                        count: PASSES_PER_SET * 2,
+                    })
+                })
+                .collect(),
             resolved: buffer("gpu times", U::QUERY_RESOLVE | U::COPY_SRC),
             ring: [readback(), readback(), readback()],
             reports: Vec::new(),
@@ -68,9 +76,9 @@ impl Timing {
         })
     }
 
-    /// Returns whether so many passes fit, or all that any query set holds.
+    /// Returns whether so many passes fit.
     pub(crate) fn fits(&self, passes: usize) -> bool {
-        passes <= self.passes as usize || self.passes == wgpu::QUERY_SET_MAX_QUERIES / 2
+        passes <= self.passes as usize
     }
 
     /// Returns a free place for the times of the next frame, if there is one.
@@ -80,13 +88,19 @@ impl Timing {
     }
 
     pub(crate) fn queries(&self) -> Queries<'_> {
-        Queries { set: &self.set, passes: self.passes }
+        Queries { sets: &self.sets }
     }
 
     /// Records the copy of the times of `passes` passes.
     pub(crate) fn resolve(&self, encoder: &mut wgpu::CommandEncoder, at: usize, passes: usize) {
         let passes = (passes as u32).min(self.passes);
-        encoder.resolve_query_set(&self.set, 0..passes * 2, &self.resolved, 0);
+        for (n, set) in (0_u32..).zip(&self.sets) {
+            let first = n * PASSES_PER_SET;
+            let here = passes.saturating_sub(first).min(PASSES_PER_SET);
+            if here > 0 {
+                encoder.resolve_query_set(set, 0..here * 2, &self.resolved, u64::from(first) * 16);
+            }
+        }
         encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.ring[at].buffer, 0, u64::from(passes) * 16);
     }
 
