@@ -59,6 +59,8 @@ impl ListBook {
 
     /// Gives every cell's lists the line that `new_line` returns, and forgets those for which it returns none.
     pub fn renumber(&mut self, new_line: impl Fn(CellLine) -> Option<CellLine>) {
+        // Frames of the plan so far speak of other lines.
+        self.good_version = self.version;
         let old = std::mem::take(&mut self.entries);
         for (line, mut entry) in old {
             if let Some(line) = new_line(line) {
@@ -119,11 +121,17 @@ impl ListBook {
         })
     }
 
-    /// Says that a frame of the newest plan was drawn without a fault: what it drew is good.
-    pub fn drawn(&mut self, version: u64) {
-        if version == self.version && self.good_version != version {
+    /// Says that a frame of the newest plan was drawn, but for the passes of the cells in `skipped`: what it drew is
+    /// good.
+    pub fn drawn(&mut self, version: u64, skipped: &[CellLine]) {
+        if version != self.version || self.good_version == version {
+            return;
+        }
+        if skipped.is_empty() {
             self.good_version = version;
-            for e in self.entries.values_mut().filter(|e| e.drawn.is_some()) {
+        }
+        for (line, e) in &mut self.entries {
+            if e.drawn.is_some() && !skipped.contains(line) {
                 e.good.clone_from(&e.drawn);
             }
         }

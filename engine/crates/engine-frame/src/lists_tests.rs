@@ -37,7 +37,7 @@ fn a_faulty_list_leaves_the_last_good_one_on_screen() {
     book.submit(CellLine(1), ShaderId(1), list("b1", 0));
     let (labels, faults, version) = plan_of(&mut book, &w);
     assert_eq!((labels.join(" "), faults), ("a1 b1".into(), 0));
-    book.drawn(version);
+    book.drawn(version, &[]);
     book.submit(CellLine(1), ShaderId(1), list("b2", 9));
     let (labels, faults, _) = plan_of(&mut book, &w);
     assert_eq!((labels.join(" "), faults), ("a1 b1".into(), 1));
@@ -52,8 +52,20 @@ fn a_list_that_was_never_drawn_is_no_fallback() {
     let (_, _, old) = plan_of(&mut book, &w);
     book.submit(CellLine(0), ShaderId(0), list("a2", 9));
     assert_eq!(plan_of(&mut book, &w).0, [""; 0]);
-    book.drawn(old);
+    book.drawn(old, &[]);
     assert_eq!(plan_of(&mut book, &w).0, [""; 0], "an old frame says nothing of the newest plan");
+}
+
+#[test]
+fn a_cell_without_its_shader_costs_no_other_cell_its_fallback() {
+    let (w, mut book) = (world(), ListBook::default());
+    book.submit(CellLine(0), ShaderId(0), list("a1", 0));
+    book.submit(CellLine(1), ShaderId(1), list("b1", 0));
+    let (_, _, v) = plan_of(&mut book, &w);
+    book.drawn(v, &[CellLine(0)]);
+    book.submit(CellLine(0), ShaderId(0), list("a2", 9));
+    book.submit(CellLine(1), ShaderId(1), list("b2", 9));
+    assert_eq!(plan_of(&mut book, &w).0, ["b1"], "b1 was seen, a1 never was");
 }
 
 #[test]
@@ -61,7 +73,7 @@ fn what_the_gpu_refuses_goes_back_to_the_last_good_list() {
     let (w, mut book) = (world(), ListBook::default());
     book.submit(CellLine(0), ShaderId(0), list("a1", 0));
     let (_, _, v) = plan_of(&mut book, &w);
-    book.drawn(v);
+    book.drawn(v, &[]);
     book.submit(CellLine(0), ShaderId(0), list("a2", 0));
     assert_eq!(plan_of(&mut book, &w).0, ["a2"]);
     book.refused(CellLine(0));
@@ -91,7 +103,7 @@ fn every_list_that_may_be_drawn_again_is_named() {
     let (first, second) = (list("a1", 0), list("a2", 0));
     book.submit(CellLine(0), ShaderId(0), first.clone());
     let (_, _, v) = plan_of(&mut book, &w);
-    book.drawn(v);
+    book.drawn(v, &[]);
     book.submit(CellLine(0), ShaderId(0), second.clone());
     for kept in [first, second] {
         assert!(book.lists().any(|l| Arc::ptr_eq(l, &kept)), "what it names must stay sealed");

@@ -819,8 +819,8 @@ impl World {
                     }
                     self.spare_holds.push(holds);
                 }
-                if report.skipped_runs == 0 && report.submits > 0 {
-                    self.lists.drawn(report.packet.plan.version);
+                if report.submits > 0 {
+                    self.lists.drawn(report.packet.plan.version, &report.skipped);
                 }
                 let packet = self.stats.take_frame(report);
                 self.spare_packets.push(packet);

@@ -99,7 +99,7 @@ impl WorldStats {
         self.submits = Some((least.min(report.submits), most.max(report.submits)));
         self.uploaded_bytes += report.uploaded_bytes;
         self.render_ns.add(report.cpu.total_ns());
-        self.incomplete_frames += u64::from(report.skipped_runs > 0);
+        self.incomplete_frames += u64::from(!report.skipped.is_empty());
         if let Some(gpu) = &report.gpu {
             self.take_gpu(gpu);
         }

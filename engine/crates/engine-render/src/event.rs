@@ -74,8 +74,8 @@ pub struct FrameReport {
     pub submits: u32,
     /// The picture went to the window.
     pub presented: bool,
-    /// Cells whose passes were left out: rejected, or shaders not ready yet.
-    pub skipped_runs: u32,
+    /// The cells whose passes were left out: rejected, or shaders not ready yet.
+    pub skipped: Vec<CellLine>,
     /// GPU times of an earlier frame, when some have arrived.
     pub gpu: Option<Arc<GpuTimes>>,
     /// The picture, if the packet asked for it.

@@ -186,7 +186,7 @@ impl Worker {
             uploaded_bytes: 0,
             submits: 0,
             presented: false,
-            skipped_runs: 0,
+            skipped: Vec::new(),
             gpu: None,
             capture: None,
             packet,
@@ -205,7 +205,7 @@ impl Worker {
             }
         }
         let runs = &self.world.prepared.runs;
-        report.skipped_runs = runs.iter().filter(|r| !r.active).count() as u32;
+        report.skipped.extend(runs.iter().filter(|r| !r.active).map(|r| r.cell));
         self.events.send(RenderEvent::FrameDone(report));
     }
 
