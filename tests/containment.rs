@@ -26,6 +26,32 @@ fn is_green(ran: &Ran) -> bool {
 }
 
 #[test]
+fn a_now_port_shows_what_its_owner_wrote_in_the_same_frame() {
+    let engine = Engine::new(EXE);
+    for at in ["Thread", "Process"] {
+        // The reader stands above its owner: only `now` makes it wait.
+        let text = format!(
+            r#"World(cells: [
+                (cell: "faulty", at: {at}, with: (tell_camera: true)),
+                (cell: "camera", at: {at}, with: (orbit_speed: 90)),
+            ])"#
+        );
+        for seed in ["1", "2"] {
+            let _ = engine
+                .lockstep(
+                    &engine.scene("now.ron", &text),
+                    &["--frames", "4", "--size", "16x16", "--chaos", seed],
+                )
+                .ok()
+                .says(&[
+                    "in frame 0 it sees the camera of frame 0",
+                    "in frame 3 it sees the camera of frame 3",
+                ]);
+        }
+    }
+}
+
+#[test]
 fn mail_of_a_frame_is_handled_in_the_next_and_a_cell_on_mail_ticks_only_then() {
     let engine = Engine::new(EXE);
     for at in ["Thread", "Process"] {

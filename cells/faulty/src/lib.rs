@@ -1,13 +1,15 @@
 //! A cell that fails on demand: what the tests of containment run. It clears `scene_color` to a colour of its own, so
 //! that a picture tells whether it still draws.
+use camera_api::CameraView;
 use cell::prelude::*;
 
 signal_receptor! {
     name: faulty_v1, shader: "faulty.wgsl",
     params: {
         panic_in: Text = "", hang_in: Text = "", fail_in: Text = "", at_frame: u32 = 0,
-        bad_pass: Text = "", send_to: Text = "", colour: Vec3 = [0.0, 1.0, 0.0],
+        bad_pass: Text = "", send_to: Text = "", tell_camera: bool = false, colour: Vec3 = [0.0, 1.0, 0.0],
     },
+    input:  FaultySees { camera: now Uniform<CameraView> },
     own:    FaultyOwns { numbers: Buffer<f32, 16> },
     output: FaultyMakes { scene_color: Screen<Rgba16Float, 1, 1> },
 }
@@ -43,6 +45,13 @@ impl Cell for Faulty {
             && let Err(error) = cx.send(&cx.params().send_to, &self.ticks.to_le_bytes())
         {
             error!("{error}");
+        }
+        if cx.params().tell_camera {
+            info!(
+                "in frame {} it sees the camera of frame {}",
+                cx.frame().0,
+                cx.camera().frame().map_or(u64::MAX, |f| f.0)
+            );
         }
         for mail in cx.mail() {
             info!("{} bytes from {}", mail.bytes.len(), mail.from);
