@@ -7,20 +7,20 @@ import numpy as np
 
 
 def encode(rgb: np.ndarray) -> bytes:
-    """Returns the PNG file for `rgb`, an (height, width, 3) array of uint8, sRGB. Rows are "sub" filtered."""
+    """Returns the PNG file for `rgb`, an (height, width, 3 or 4) array of uint8, sRGB. Rows are "sub" filtered."""
     height, width, channels = rgb.shape
-    if channels != 3 or rgb.dtype != np.uint8:
-        raise ValueError(f"expected (h, w, 3) uint8, found {rgb.shape} {rgb.dtype}")
+    if channels not in (3, 4) or rgb.dtype != np.uint8:
+        raise ValueError(f"expected (h, w, 3 or 4) uint8, found {rgb.shape} {rgb.dtype}")
     left = np.zeros_like(rgb)
     left[:, 1:] = rgb[:, :-1]
-    rows = np.empty((height, 1 + width * 3), np.uint8)
+    rows = np.empty((height, 1 + width * channels), np.uint8)
     rows[:, 0] = 1
     rows[:, 1:] = (rgb - left).reshape(height, -1)
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 6, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)

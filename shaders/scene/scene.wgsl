@@ -4,6 +4,11 @@ const PI = 3.14159265;
 const WALL = 1u;
 const GROUND = 2u;
 const EMISSION_MAP = 4u;
+const NORMAL_MAP = 8u;
+const SURFACE_MAP = 16u;
+const OCCLUSION_MAP = 32u;
+const UNLIT = 64u;
+const DOUBLE_SIDED = 128u;
 
 // ---- Vertices ------------------------------------------------------------------------------------------------
 
@@ -15,26 +20,136 @@ struct Corner {
     @location(3) @interpolate(flat) material: u32,
 }
 
-fn in_world(i: Instance, p: vec3f) -> vec3f {
+// What the shader of all of glTF interpolates.
+struct Detailed {
+    @builtin(position) @invariant position: vec4f,
+    @location(0) world: vec3f,
+    @location(1) normal: vec3f,
+    // Both sets of texture coordinates.
+    @location(2) uv: vec4f,
+    @location(3) @interpolate(flat) material: u32,
+    @location(4) tangent: vec4f,
+    @location(5) color: vec4f,
+}
+
+// Rows of an affine matrix.
+struct Rows {
+    x: vec4f,
+    y: vec4f,
+    z: vec4f,
+}
+
+fn moved(m: Rows, p: vec3f) -> vec3f {
     let at = vec4f(p, 1.0);
-    return vec3f(dot(i.row0, at), dot(i.row1, at), dot(i.row2, at));
+    return vec3f(dot(m.x, at), dot(m.y, at), dot(m.z, at));
+}
+
+// Normals need the inverse transpose: that is the matrix of cofactors, up to a factor.
+fn turned(m: Rows, n: vec3f) -> vec3f {
+    let a = m.x.xyz;
+    let b = m.y.xyz;
+    let c = m.z.xyz;
+    return vec3f(dot(cross(b, c), n), dot(cross(c, a), n), dot(cross(a, b), n));
+}
+
+fn rows(i: Instance) -> Rows {
+    return Rows(i.row0, i.row1, i.row2);
+}
+
+// The mean of the poses that a corner follows.
+fn posed(b: Bones) -> Rows {
+    var out = Rows(vec4f(0.0), vec4f(0.0), vec4f(0.0));
+    for (var k = 0u; k < 4u; k++) {
+        let w = b.weights[k];
+        if w > 0.0 {
+            let p = poses[b.joints[k]];
+            out.x += w * p.x;
+            out.y += w * p.y;
+            out.z += w * p.z;
+        }
+    }
+    return out;
+}
+
+fn seen(world: vec3f) -> vec4f {
+    return camera.view_proj * vec4f(world, 1.0);
 }
 
 @vertex fn vs(v: Vertex, i: Instance) -> Corner {
-    let a = i.row0.xyz;
-    let b = i.row1.xyz;
-    let c = i.row2.xyz;
     var out: Corner;
-    out.world = in_world(i, v.position);
-    out.position = camera.view_proj * vec4f(out.world, 1.0);
-    out.normal = vec3f(dot(cross(b, c), v.normal), dot(cross(c, a), v.normal), dot(cross(a, b), v.normal));
+    out.world = moved(rows(i), v.position);
+    out.position = seen(out.world);
+    out.normal = turned(rows(i), v.normal);
     out.uv = v.uv;
     out.material = v.material;
     return out;
 }
 
+fn detailed(v: Vertex, d: Detail, m: Rows) -> Detailed {
+    let side = sign(dot(m.x.xyz, cross(m.y.xyz, m.z.xyz)));
+    var out: Detailed;
+    out.world = moved(m, v.position);
+    out.position = seen(out.world);
+    out.normal = turned(m, v.normal) * side;
+    out.uv = vec4f(v.uv, d.uv1);
+    out.material = v.material;
+    let t = d.tangent.xyz;
+    out.tangent = vec4f(dot(m.x.xyz, t), dot(m.y.xyz, t), dot(m.z.xyz, t), d.tangent.w * side);
+    out.color = d.color;
+    return out;
+}
+
+@vertex fn vs_detailed(v: Vertex, d: Detail, i: Instance) -> Detailed {
+    return detailed(v, d, rows(i));
+}
+
+@vertex fn vs_posed(v: Vertex, d: Detail, b: Bones) -> Detailed {
+    return detailed(v, d, posed(b));
+}
+
+struct Depth {
+    @builtin(position) @invariant position: vec4f,
+}
+
+@vertex fn vs_posed_depth(v: Vertex, b: Bones) -> Depth {
+    return Depth(seen(moved(posed(b), v.position)));
+}
+
+fn in_shadow_map(world: vec3f) -> vec4f {
+    return sun_light.shadow_proj * vec4f(world, 1.0);
+}
+
 @vertex fn vs_shadow(v: Vertex, i: Instance) -> @builtin(position) vec4f {
-    return sun_light.shadow_proj * vec4f(in_world(i, v.position), 1.0);
+    return in_shadow_map(moved(rows(i), v.position));
+}
+
+@vertex fn vs_posed_shadow(v: Vertex, b: Bones) -> @builtin(position) vec4f {
+    return in_shadow_map(moved(posed(b), v.position));
+}
+
+// Shadows of what has holes.
+struct Cut {
+    @builtin(position) position: vec4f,
+    @location(0) uv: vec4f,
+    @location(1) opacity: f32,
+    @location(2) @interpolate(flat) material: u32,
+}
+
+@vertex fn vs_shadow_cut(v: Vertex, d: Detail, i: Instance) -> Cut {
+    return Cut(in_shadow_map(moved(rows(i), v.position)), vec4f(v.uv, d.uv1), d.color.a, v.material);
+}
+
+@vertex fn vs_posed_shadow_cut(v: Vertex, d: Detail, b: Bones) -> Cut {
+    return Cut(in_shadow_map(moved(posed(b), v.position)), vec4f(v.uv, d.uv1), d.color.a, v.material);
+}
+
+@fragment fn fs_shadow_cut(in: Cut) {
+    let at = Places(in.uv, dpdx(in.uv), dpdy(in.uv));
+    let m = materials[in.material];
+    let opacity = m.base_color.a * in.opacity * tap(albedo, m.uv_u, m.uv_v, at).a;
+    if opacity < m.cutoff {
+        discard;
+    }
 }
 
 // Empties the shadow map.
@@ -141,6 +256,31 @@ fn mirrored(f0: vec3f, roughness: f32, nv: f32) -> vec3f {
     let a = min(r.x * r.x, exp2(-9.28 * nv)) * r.x + r.y;
     let ab = vec2f(-1.04, 1.04) * a + r.zw;
     return f0 * ab.x + ab.y;
+}
+
+// ---- The file's own lights -----------------------------------------------------------------------------------
+
+// What one of them sends to a point.
+struct Ray {
+    // Towards the light, of length 1.
+    to: vec3f,
+    // On a surface that faces it.
+    irradiance: vec3f,
+}
+
+// Falls off with the square of the distance and ends at the range (KHR_lights_punctual, "Range Property"); the edge
+// of a cone is soft from its inner to its outer angle ("Inner and Outer Cone Angles").
+fn ray_from(light: Light, world: vec3f) -> Ray {
+    if light.range < 0.0 {
+        return Ray(-light.direction, light.color);
+    }
+    let way = light.position - world;
+    let d2 = max(dot(way, way), 1e-4);
+    let to = way * inverseSqrt(d2);
+    let share = d2 / max(light.range * light.range, 1e-8);
+    let window = select(1.0, clamp(1.0 - share * share, 0.0, 1.0), light.range > 0.0);
+    let cone = clamp(dot(light.direction, -to) * light.cone_scale + light.cone_offset, 0.0, 1.0);
+    return Ray(to, light.color * (window * cone * cone / d2));
 }
 
 // ---- Street lamps --------------------------------------------------------------------------------------------
@@ -287,15 +427,15 @@ fn hazed(color: vec3f, world: vec3f) -> vec3f {
     return mix(horizon_color(way), color, exp(-depth));
 }
 
-// ---- Surfaces ------------------------------------------------------------------------------------------------
+// ---- Plain surfaces: rough, opaque, no metal -------------------------------------------------------------------
 
 fn shade(in: Corner, front: bool, texel: vec4f, at: TexturePoint, pixel: vec2f) -> vec3f {
     let m = materials[in.material];
     let v = normalize(camera.position - in.world);
     let n = normalize(in.normal) * select(-1.0, 1.0, front);
     var base = m.base_color.rgb * texel.rgb;
-    var roughness = m.roughness;
-    var f0 = mix(vec3f(0.04), base, m.metallic);
+    let roughness = m.roughness;
+    let f0 = vec3f(0.04);
     var emission = m.emissive;
     if (m.kind & EMISSION_MAP) != 0u {
         emission *= textureSampleGrad(emission_map, linear_repeat, at.uv, at.dx, at.dy).rgb;
@@ -318,7 +458,13 @@ fn shade(in: Corner, front: bool, texel: vec4f, at: TexturePoint, pixel: vec2f) 
     let ambient = params.ambient * open;
     var light = sun * max(dot(n, to_sun), 0.0) + ambient * sky_irradiance(n);
     light += lamp_light(in.world, n);
-    var color = base * (1.0 - m.metallic) * light / PI;
+    var glints = vec3f(0.0);
+    for (var k = 0u; k < sun_light.lights.x; k++) {
+        let ray = ray_from(punctual[k], in.world);
+        light += ray.irradiance * max(dot(n, ray.to), 0.0);
+        glints += ray.irradiance * sun_glint(n, v, ray.to, m.roughness, vec3f(0.04));
+    }
+    var color = base * light / PI + glints;
 
     let nv = max(dot(n, v), 0.0);
     let bounced = reflect(-v, n);
@@ -355,20 +501,248 @@ fn texel_at(at: TexturePoint) -> vec4f {
     return vec4f(shade(in, front, texel_at(at), at, fwidth(in.uv)), 1.0);
 }
 
-@fragment fn fs_masked(in: Corner, @builtin(front_facing) front: bool) -> @location(0) vec4f {
-    let m = materials[in.material];
-    let at = texture_point(m, in.uv);
-    let texel = texel_at(at);
-    let color = shade(in, front, texel, at, fwidth(in.uv));
-    if texel.a * m.base_color.a < m.cutoff {
-        discard;
-    }
-    return vec4f(color, 1.0);
+// ---- Surfaces with all that glTF has --------------------------------------------------------------------------
+
+// Both sets of texture coordinates, and how they move from pixel to pixel.
+struct Places {
+    uv: vec4f,
+    dx: vec4f,
+    dy: vec4f,
 }
 
-@fragment fn fs_blended(in: Corner, @builtin(front_facing) front: bool) -> @location(0) vec4f {
+// What is beyond a texture's edge: 0 repeats, 1 is the edge, 2 a mirror.
+fn folded(x: f32, wrap: u32) -> f32 {
+    if wrap == 0u {
+        return fract(x);
+    }
+    return select(1.0 - abs(1.0 - 2.0 * fract(0.5 * x)), clamp(x, 0.0, 1.0), wrap == 1u);
+}
+
+// A texture where the rows `u` and `v` of a material put it; the last number of `u` says what is beyond its edge
+// (see maps.rs). There are samplers that repeat and that stop at the edge on both axes; what differs between the
+// axes repeats, and the other axis is kept half a texel off the edge.
+fn tap(t: texture_2d<f32>, u: vec4f, v: vec4f, at: Places) -> vec4f {
+    let code = u32(u.w);
+    let second = (code & 64u) != 0u;
+    let turn = mat2x2f(u.x, v.x, u.y, v.y);
+    var uv = turn * select(at.uv.xy, at.uv.zw, second) + vec2f(u.z, v.z);
+    let dx = turn * select(at.dx.xy, at.dx.zw, second);
+    let dy = turn * select(at.dy.xy, at.dy.zw, second);
+    if (code & 31u) == 0u {
+        return textureSampleGrad(t, linear_repeat, uv, dx, dy);
+    }
+    let size = vec2f(textureDimensions(t));
+    let texels = sqrt(max(dot(dx * size, dx * size), dot(dy * size, dy * size)));
+    let wrap = vec2u(code & 3u, (code >> 2u) & 3u);
+    if (code & 16u) != 0u && texels < 1.0 {
+        return textureSampleLevel(t, nearest_clamp, vec2f(folded(uv.x, wrap.x), folded(uv.y, wrap.y)), 0.0);
+    }
+    if all(wrap != vec2u(0u)) {
+        return textureSampleGrad(t, linear_clamp, vec2f(folded(uv.x, wrap.x), folded(uv.y, wrap.y)), dx, dy);
+    }
+    let rim = min(0.5 * max(texels, 1.0) / size, vec2f(0.5));
+    if wrap.x != 0u {
+        uv.x = clamp(folded(uv.x, wrap.x), rim.x, 1.0 - rim.x);
+    }
+    if wrap.y != 0u {
+        uv.y = clamp(folded(uv.y, wrap.y), rim.y, 1.0 - rim.y);
+    }
+    return textureSampleGrad(t, linear_repeat, uv, dx, dy);
+}
+
+// A level of the sky's mirror at an azimuth and a height from 0 (north, straight up) to 1 (see the cell `sky`): the
+// upper half of the picture is the sharp sky, the lower half four rougher ones. The first and last column and row of
+// each are the same directions, so that nothing bleeds over an edge.
+fn mirror_level(at: vec2f, level: u32) -> vec3f {
+    let size = select(vec2f(128.0, 64.0), vec2f(256.0, 128.0), level == 0u);
+    let k = max(level, 1u) - 1u;
+    let corner = select(vec2f(f32(k & 1u) * 128.0, 128.0 + f32(k >> 1u) * 64.0), vec2f(0.0), level == 0u);
+    return textureSampleLevel(sky_mirror, linear_clamp, (corner + 0.5 + at * (size - 1.0)) / 256.0, 0.0).rgb;
+}
+
+// What a surface of a roughness mirrors in a direction.
+fn sky_mirrored(dir: vec3f, roughness: f32) -> vec3f {
+    let at = vec2f(fract(atan2(dir.x, -dir.z) / (2.0 * PI)), 0.5 - asin(clamp(dir.y, -1.0, 1.0)) / PI);
+    let level = clamp(roughness, 0.0, 1.0) * 4.0;
+    let low = min(u32(level), 3u);
+    return mix(mirror_level(at, low), mirror_level(at, low + 1u), level - f32(low));
+}
+
+// A surface as light meets it.
+struct Surface {
+    world: vec3f,
+    // Towards the eye, of length 1.
+    v: vec3f,
+    n: vec3f,
+    // What is scattered: nothing in a metal.
+    diffuse: vec3f,
+    // How much is mirrored when seen straight on.
+    f0: vec3f,
+    // The square of glTF's roughness.
+    a: f32,
+    // 1 + what light gains that bounces between the facets of a rough surface (see `lit`).
+    gain: vec3f,
+}
+
+// What a surface sends to the eye of light from a direction, for an irradiance of 1 on a surface that faces it.
+// The BRDF of glTF 2.0, appendix B: Lambert, and facets spread by GGX (Trowbridge and Reitz 1975; Walter et al.,
+// "Microfacet Models for Refraction", EGSR 2007) that hide each other as Smith has it, height-correlated (Heitz,
+// "Understanding the Masking-Shadowing Function", JCGT 2014), with Fresnel by Schlick (1994).
+fn scattered(s: Surface, to: vec3f) -> vec3f {
+    let nl = dot(s.n, to);
+    if nl <= 0.0 {
+        return vec3f(0.0);
+    }
+    let h = normalize(s.v + to);
+    let nh = max(dot(s.n, h), 0.0);
+    let nv = max(dot(s.n, s.v), 1e-3);
+    let a2 = s.a * s.a;
+    let d = nh * nh * (a2 - 1.0) + 1.0;
+    let spread = a2 / (PI * d * d);
+    let hidden = 0.5 / (nl * sqrt(nv * nv * (1.0 - a2) + a2) + nv * sqrt(nl * nl * (1.0 - a2) + a2));
+    let fresnel = s.f0 + (1.0 - s.f0) * pow(1.0 - max(dot(h, s.v), 0.0), 5.0);
+    return nl * ((1.0 - fresnel) * s.diffuse / PI + min(fresnel * s.gain * (spread * hidden), vec3f(64.0)));
+}
+
+struct Found {
+    color: vec3f,
+    opacity: f32,
+}
+
+// The maps of a material at a corner. `front` is false where the back is seen.
+fn found(in: Detailed, front: bool, at: Places) -> Found {
+    let curved = uneven(normalize(in.normal));
     let m = materials[in.material];
-    let at = texture_point(m, in.uv);
-    let texel = texel_at(at);
-    return vec4f(shade(in, front, texel, at, fwidth(in.uv)), clamp(texel.a * m.base_color.a, 0.0, 1.0));
+    let texel = tap(albedo, m.uv_u, m.uv_v, at);
+    var base = m.base_color.rgb * in.color.rgb * texel.rgb;
+    let opacity = m.base_color.a * in.color.a * texel.a;
+    let pixel = abs(at.dx.xy) + abs(at.dy.xy);
+    if (m.kind & UNLIT) != 0u {
+        return Found(hazed(base, in.world), opacity);
+    }
+    let more = maps[in.material];
+    var metallic = m.metallic;
+    var roughness = m.roughness;
+    if (m.kind & SURFACE_MAP) != 0u {
+        let gb = tap(surface_map, more.surface_u, more.surface_v, at).gb;
+        roughness *= gb.x;
+        metallic *= gb.y;
+    }
+    var emission = m.emissive;
+    if (m.kind & EMISSION_MAP) != 0u {
+        emission *= tap(emission_map, more.emission_u, more.emission_v, at).rgb;
+    }
+    var occlusion = 1.0;
+    if (m.kind & OCCLUSION_MAP) != 0u {
+        let r = tap(occlusion_map, more.occlusion_u, more.occlusion_v, at).r;
+        occlusion = 1.0 + more.occlusion_strength * (r - 1.0);
+    }
+    let face = select(-1.0, 1.0, front);
+    let outward = normalize(in.normal) * face;
+    var n = outward;
+    var rough = curved;
+    if (m.kind & NORMAL_MAP) != 0u {
+        let bent = tap(normal_map, more.normal_u, more.normal_v, at).xyz * 2.0 - 1.0;
+        let t = normalize(in.tangent.xyz) * face;
+        let b = normalize(cross(in.normal, in.tangent.xyz)) * in.tangent.w * face;
+        let xy = bent.xy * more.normal_scale;
+        n = normalize(t * xy.x + b * xy.y + outward * max(bent.z, 1e-3));
+        rough += bumpy(bent);
+    }
+
+    var glass = 0.0;
+    let is_wall = (m.kind & WALL) != 0u && params.windows_bay > 0.0 && params.windows_storey > 0.0;
+    if is_wall && abs(outward.y) < 0.3 {
+        let w = facade(in.uv.xy, pixel, m.seed);
+        base = mix(base * w.shade, min(base * 1.25 + 0.06, vec3f(0.9)), w.frame * 0.8);
+        base = mix(base, vec3f(0.015, 0.018, 0.022), w.pane);
+        roughness = mix(roughness, 0.12, w.pane);
+        metallic *= 1.0 - w.pane;
+        n = normalize(mix(n, outward, w.pane));
+        emission += w.light * w.pane;
+        glass = w.pane;
+    }
+    let sheltered = (m.kind & (WALL | GROUND)) != 0u;
+    let open = select(1.0, mix(0.45, 1.0, smoothstep(-2.0, 18.0, in.world.y)), sheltered);
+
+    var s: Surface;
+    s.world = in.world;
+    s.v = normalize(camera.position - in.world);
+    s.n = n;
+    s.diffuse = base * (1.0 - clamp(metallic, 0.0, 1.0));
+    s.f0 = mix(vec3f(more.reflectance), base, clamp(metallic, 0.0, 1.0));
+    // What differs within a pixel makes it rougher.
+    let a = pow(clamp(roughness, 0.045, 1.0), 2.0);
+    s.a = sqrt(min(a * a + min(rough, 0.18), 1.0));
+    let soft = sqrt(s.a);
+    let color = lit(s, outward, soft, occlusion, params.ambient * mix(open, 1.0, glass));
+    return Found(hazed(color + emission, in.world), opacity);
+}
+
+// How much the normals of a pixel differ (Tokuyoshi and Kaplanyan, "Improved Geometric Specular Antialiasing", I3D
+// 2019).
+fn uneven(n: vec3f) -> f32 {
+    let dx = dpdx(n);
+    let dy = dpdy(n);
+    return 0.5 * (dot(dx, dx) + dot(dy, dy));
+}
+
+// How much the normals differ whose mean a normal map's texel is: the more, the shorter it is (Neubelt and Pettineo,
+// "Crafting a Next-Gen Material Pipeline for The Order: 1886", 2013). Rounding to 8 bits is let pass.
+fn bumpy(mean: vec3f) -> f32 {
+    let l = clamp(length(mean) + 0.01, 0.1, 1.0);
+    return 0.5 * (1.0 - l * l) / (3.0 * l - l * l * l);
+}
+
+// Sun, sky, street lamps and the file's own lights. `outward` is the normal without a map.
+fn lit(s: Surface, outward: vec3f, roughness: f32, occlusion: f32, ambient: f32) -> vec3f {
+    let nv = max(dot(s.n, s.v), 1e-3);
+    // The sky, by parts: how much is mirrored, and what of that bounces more than once (Fdez-Aguera, "A
+    // Multiple-Scattering Microfacet Model for Real-Time Image Based Lighting", JCGT 2019).
+    let once = mirrored(s.f0, roughness, nv);
+    let all = mirrored(vec3f(1.0), roughness, nv).x;
+    let mean = s.f0 + (1.0 - s.f0) / 21.0;
+    let again = once * mean / (1.0 - mean * (1.0 - all)) * (1.0 - all);
+    let diffuse = s.diffuse * (1.0 - once - again);
+    var surface = s;
+    surface.gain = 1.0 + s.f0 * (1.0 / max(all, 0.05) - 1.0);
+
+    // What occludes the sky occludes its mirror image too (Lagarde and de Rousiers, "Moving Frostbite to PBR", 2014).
+    let open = clamp(pow(nv + occlusion, exp2(-16.0 * roughness - 1.0)) - 1.0 + occlusion, 0.0, 1.0);
+    var color = (diffuse + again) * sky_irradiance(s.n) * (occlusion * ambient / PI);
+    color += once * sky_mirrored(reflect(-s.v, s.n), roughness) * (open * ambient);
+
+    let to_sun = sun_light.direction;
+    let sun = sun_light.color * select(0.0, sunlit(s.world, outward), dot(outward, to_sun) > 0.0);
+    color += sun * scattered(surface, to_sun);
+    color += s.diffuse / PI * lamp_light(s.world, s.n);
+    for (var k = 0u; k < sun_light.lights.x; k++) {
+        let ray = ray_from(punctual[k], s.world);
+        color += ray.irradiance * scattered(surface, ray.to);
+    }
+    return color;
+}
+
+@fragment fn fs_detailed(in: Detailed, @builtin(front_facing) front: bool) -> @location(0) vec4f {
+    let at = Places(in.uv, dpdx(in.uv), dpdy(in.uv));
+    return vec4f(found(in, front, at).color, 1.0);
+}
+
+@fragment fn fs_masked(in: Detailed, @builtin(front_facing) front: bool) -> @location(0) vec4f {
+    let at = Places(in.uv, dpdx(in.uv), dpdy(in.uv));
+    let it = found(in, front, at);
+    if it.opacity < materials[in.material].cutoff {
+        discard;
+    }
+    return vec4f(it.color, 1.0);
+}
+
+// One pass draws them all, so it culls by itself.
+@fragment fn fs_blended(in: Detailed, @builtin(front_facing) front: bool) -> @location(0) vec4f {
+    let at = Places(in.uv, dpdx(in.uv), dpdy(in.uv));
+    let it = found(in, front, at);
+    if !front && (materials[in.material].kind & DOUBLE_SIDED) == 0u {
+        discard;
+    }
+    return vec4f(it.color, clamp(it.opacity, 0.0, 1.0));
 }

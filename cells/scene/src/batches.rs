@@ -1,14 +1,18 @@
-//! From meshes and where they stand to few draws: what stands still is merged, what stands often is instanced.
+//! From meshes and where they stand to few draws: what stands still is merged, what stands often is instanced, what
+//! moves or lets through is a draw of its own.
 use crate::{
     bounds::Bounds,
     document::Document,
     error::SceneError,
-    gpu::{Instance, Vertex},
-    material::Look,
+    geometry::{Geometry, part_bounds},
+    gpu::{Bones, Instance},
+    material::{Coverage, Look, Program},
     mesh::Triangles,
+    poses::PoseBook,
 };
-use glam::{Mat3, Mat4};
-use std::collections::BTreeMap;
+use bevy_ecs::entity::Entity;
+use glam::{Mat4, Vec3};
+use std::{collections::BTreeMap, ops::Range};
 
 /// From how many places on a mesh is instanced.
 pub(crate) const INSTANCED_FROM: usize = 8;
@@ -16,9 +20,6 @@ pub(crate) const INSTANCED_FROM: usize = 8;
 const SQUARE: f32 = 256.0;
 /// The most squares along one axis.
 const SQUARES: f32 = 16.0;
-/// The most vertices and indices of all batches together.
-const MAX_VERTICES: usize = 64 << 20;
-const MAX_INDICES: usize = 256 << 20;
 
 /// A primitive of a mesh.
 #[derive(Clone, Debug)]
@@ -31,6 +32,28 @@ pub(crate) struct Part {
     pub(crate) triangles: Triangles,
 }
 
+/// A node that shows a mesh.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The mesh.
+    pub(crate) mesh: usize,
+    /// Where it stands in the world.
+    pub(crate) matrix: Mat4,
+    /// The node.
+    pub(crate) node: Entity,
+    /// The skin that moves it.
+    pub(crate) skin: Option<usize>,
+    /// Whether a clip moves it.
+    pub(crate) moves: bool,
+}
+
+impl Place {
+    /// Returns whether a part of the mesh follows poses here.
+    fn is_posed(&self, part: &Part) -> bool {
+        self.moves || self.skin.is_some() || part.look.coverage == Coverage::Blended
+    }
+}
+
 /// One draw.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Batch {
@@ -40,21 +63,36 @@ pub(crate) struct Batch {
     pub(crate) first: u32,
     /// Its number of indices.
     pub(crate) count: u32,
-    /// Its first instance.
+    /// Its first instance; 0, which stands at the origin, if it is not instanced.
     pub(crate) first_instance: u32,
-    /// Its number of instances: 1 for merged ones, whose instance 0 stands at the origin.
+    /// Its number of instances.
     pub(crate) instances: u32,
     /// Where all of it is.
     pub(crate) bounds: Bounds,
+    /// What of it follows which pose: boxes in the space of the mesh.
+    pub(crate) reach: BTreeMap<u32, Bounds>,
 }
 
-/// All draws, and the buffers they draw from. Merged batches that throw shadows come first and adjoin.
+impl Batch {
+    /// Returns whether it is drawn once for each of many places.
+    pub(crate) fn is_instanced(&self) -> bool {
+        self.first_instance > 0
+    }
+
+    /// Returns whether its shadow is drawn together with those of all others of its kind.
+    pub(crate) fn shadow_is_merged(&self) -> bool {
+        self.look.shadow
+            && self.look.coverage == Coverage::Opaque
+            && self.look.program != Program::Posed
+            && !self.is_instanced()
+    }
+}
+
+/// All draws, and the buffers they draw from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batches {
-    /// Corners; those of merged batches are in the world's space.
-    pub(crate) vertices: Vec<Vertex>,
-    /// Into `vertices`.
-    pub(crate) indices: Vec<u32>,
+    /// Corners and triangles; corners of merged batches are in the world's space.
+    pub(crate) geometry: Geometry,
     /// The first is the identity.
     pub(crate) instances: Vec<Instance>,
     /// The draws.
@@ -62,102 +100,49 @@ pub(crate) struct Batches {
 }
 
 impl Batches {
-    /// Builds the batches of `meshes`, each standing where `places` says: (mesh, matrix).
+    /// Builds the batches of `meshes`, each standing where `places` says; those that follow poses get them from
+    /// `poses`.
     ///
     /// # Errors
-    /// [`SceneError::Unsupported`] when there would be too many vertices.
+    /// [`SceneError`] when there would be too many vertices or poses, or a skin is broken.
     pub(crate) fn build(
         doc: &Document,
         meshes: &[Vec<Part>],
-        places: &[(usize, Mat4)],
+        places: &[Place],
+        poses: &mut PoseBook<'_>,
     ) -> Result<Self, SceneError> {
         let mut uses = vec![0; meshes.len()];
-        for (mesh, _) in places {
-            uses[*mesh] += 1;
+        for place in places.iter().filter(|p| !p.moves && p.skin.is_none()) {
+            uses[place.mesh] += 1;
         }
+        let is_merged = |p: &Place| uses[p.mesh] < INSTANCED_FROM || p.matrix.determinant() < 0.0;
         let mut out = Self { instances: vec![instance(Mat4::IDENTITY)], ..Self::default() };
-        let is_merged = |mesh: usize, m: &Mat4| uses[mesh] < INSTANCED_FROM || m.determinant() < 0.0;
+        let bounds: Vec<Vec<Bounds>> =
+            meshes.iter().map(|parts| parts.iter().map(|p| part_bounds(&p.triangles)).collect()).collect();
 
-        let bounds: Vec<Vec<Bounds>> = meshes
-            .iter()
-            .map(|parts| parts.iter().map(|p| Bounds::of(p.triangles.positions.iter().copied())).collect())
-            .collect();
-        let (mut vertices, mut indices, mut middles) = (0, 0, Bounds::EMPTY);
-        for (mesh, m) in places.iter().filter(|(mesh, m)| is_merged(*mesh, m)) {
-            for (part, b) in meshes[*mesh].iter().zip(&bounds[*mesh]) {
-                vertices += part.triangles.positions.len();
-                indices += part.triangles.indices.len();
-                if !b.is_empty() {
-                    middles = middles.union(Bounds::of([b.transformed(*m).middle()]));
+        // The corners that have bones come first, then those that have details, then all others: so the buffers of
+        // bones and details need to be only as long as they are.
+        for place in places {
+            for part in &meshes[place.mesh] {
+                if place.is_posed(part) && !part.triangles.indices.is_empty() {
+                    out.pose(doc, place, part, poses)?;
                 }
             }
         }
-        if vertices > MAX_VERTICES || indices > MAX_INDICES {
-            let cause = format!(
-                "has {vertices} vertices once all its nodes are merged; at most {MAX_VERTICES} are drawn"
-            );
-            return Err(doc.blame().unsupported("the scene", cause));
-        }
-
-        let square = ((middles.max - middles.min).max_element() / SQUARES).max(SQUARE);
-        let mut merged: BTreeMap<_, Vec<(usize, usize, Mat4)>> = BTreeMap::new();
-        for (mesh, m) in places.iter().filter(|(mesh, m)| is_merged(*mesh, m)) {
-            for (n, (part, b)) in meshes[*mesh].iter().zip(&bounds[*mesh]).enumerate() {
-                if b.is_empty() || part.triangles.indices.is_empty() {
-                    continue;
-                }
-                let at = b.transformed(*m).middle() / square;
-                let key = (!part.look.shadow, part.look, at.x.floor() as i32, at.z.floor() as i32);
-                merged.entry(key).or_default().push((*mesh, n, *m));
-            }
-        }
-        out.vertices.reserve(vertices);
-        out.indices.reserve(indices);
-        for ((_, look, ..), parts) in &merged {
-            let first = out.indices.len() as u32;
-            let mut around = Bounds::EMPTY;
-            for (mesh, n, m) in parts {
-                out.append(&meshes[*mesh][*n], *m);
-                around = around.union(bounds[*mesh][*n].transformed(*m));
-            }
-            let count = out.indices.len() as u32 - first;
-            out.list.push(Batch {
-                look: *look,
-                first,
-                count,
-                first_instance: 0,
-                instances: 1,
-                bounds: around,
-            });
-        }
-
-        for (mesh, parts) in meshes.iter().enumerate().filter(|(mesh, _)| uses[*mesh] >= INSTANCED_FROM) {
-            let first_instance = out.instances.len() as u32;
-            let stand: Vec<Mat4> =
-                places.iter().filter(|(n, m)| *n == mesh && !is_merged(mesh, m)).map(|(_, m)| *m).collect();
-            out.instances.extend(stand.iter().map(|m| instance(*m)));
-            for (part, b) in parts.iter().zip(&bounds[mesh]) {
-                if b.is_empty() || part.triangles.indices.is_empty() || stand.is_empty() {
-                    continue;
-                }
-                let first = out.indices.len() as u32;
-                out.append(part, Mat4::IDENTITY);
-                out.list.push(Batch {
-                    look: part.look,
-                    first,
-                    count: out.indices.len() as u32 - first,
-                    first_instance,
-                    instances: stand.len() as u32,
-                    bounds: stand.iter().fold(Bounds::EMPTY, |all, m| all.union(b.transformed(*m))),
-                });
-            }
-        }
+        let standing: Vec<&Place> = places.iter().filter(|p| !p.moves && p.skin.is_none()).collect();
+        let merged: Vec<&Place> = standing.iter().copied().filter(|p| is_merged(p)).collect();
+        let instanced: Vec<&Place> = standing.into_iter().filter(|p| !is_merged(p)).collect();
+        out.instance_all(doc, meshes, &bounds, &instanced, Program::Detailed)?;
+        out.merge_all(doc, meshes, &bounds, &merged)?;
+        out.instance_all(doc, meshes, &bounds, &instanced, Program::Plain)?;
         Ok(out)
     }
 
-    /// Returns how many of the first indices belong to merged batches that throw shadows.
-    pub(crate) fn merged_shadow_indices(&self) -> u32 {
-        self.list.iter().take_while(|b| b.look.shadow && b.first_instance == 0).map(|b| b.count).sum()
+    /// Returns the indices of the merged batches that throw solid shadows; they adjoin.
+    pub(crate) fn merged_shadow(&self) -> Range<u32> {
+        let mut these = self.list.iter().filter(|b| b.shadow_is_merged());
+        let Some(first) = these.next() else { return 0..0 };
+        these.fold(first.first..first.first + first.count, |all, b| all.start..b.first + b.count)
     }
 
     /// Returns the box around everything that throws a shadow.
@@ -165,25 +150,144 @@ impl Batches {
         self.list.iter().filter(|b| b.look.shadow).fold(Bounds::EMPTY, |all, b| all.union(b.bounds))
     }
 
-    fn append(&mut self, part: &Part, m: Mat4) {
-        let base = self.vertices.len() as u32;
+    /// Adds a draw of what moves or lets through.
+    fn pose(
+        &mut self,
+        doc: &Document,
+        place: &Place,
+        part: &Part,
+        poses: &mut PoseBook<'_>,
+    ) -> Result<(), SceneError> {
         let t = &part.triangles;
-        let normals = Mat3::from_mat4(m).inverse().transpose();
-        let normals = if normals.is_finite() { normals } else { Mat3::IDENTITY };
-        for ((position, normal), uv) in t.positions.iter().zip(&t.normals).zip(&t.uvs) {
-            self.vertices.push(Vertex {
-                position: m.transform_point3(*position).to_array(),
-                normal: (normals * *normal).try_normalize().unwrap_or(*normal).to_array(),
-                uv: uv.to_array(),
-                material: part.material,
+        let skin = if t.bones.is_empty() { None } else { place.skin };
+        let bones: Vec<Bones> = match skin {
+            Some(skin) => {
+                let (first, joints) = poses.skin(skin)?;
+                let used = |b: &Bones| (0..4).filter(|i| b.weights[*i] > 0.0).map(|i| b.joints[i]).max();
+                if let Some(joint) = t.bones.iter().filter_map(used).max().filter(|j| *j >= joints) {
+                    let cause =
+                        format!("has {joints} joints, but mesh {} follows number {joint}", place.mesh);
+                    return Err(doc.blame().broken(format_args!("skin {skin}"), cause));
+                }
+                let shifted =
+                    |b: &Bones| Bones { joints: b.joints.map(|j| first + j.min(joints.max(1) - 1)), ..*b };
+                t.bones.iter().map(shifted).collect()
+            }
+            None => {
+                let slot = poses.node(place.node)?;
+                vec![Bones { joints: [slot; 4], weights: [1.0, 0.0, 0.0, 0.0] }; t.positions.len()]
+            }
+        };
+        let mut reach: BTreeMap<u32, Bounds> = BTreeMap::new();
+        for (at, b) in t.positions.iter().zip(&bones) {
+            for (joint, _) in b.joints.iter().zip(b.weights).filter(|(_, w)| *w > 0.0) {
+                let around = reach.entry(*joint).or_insert(Bounds::EMPTY);
+                *around = around.union(Bounds { min: *at, max: *at });
+            }
+        }
+        let inside_out = skin.is_none() && place.matrix.determinant() < 0.0;
+        let (first, count) = self.geometry.append_posed(doc, part, &bones, inside_out)?;
+        let look = Look { program: Program::Posed, ..part.look };
+        let bounds = Bounds::EMPTY;
+        self.list.push(Batch { look, first, count, first_instance: 0, instances: 1, bounds, reach });
+        Ok(())
+    }
+
+    /// Adds one draw for each part of the meshes that stand often and are drawn by `program`.
+    fn instance_all(
+        &mut self,
+        doc: &Document,
+        meshes: &[Vec<Part>],
+        bounds: &[Vec<Bounds>],
+        places: &[&Place],
+        program: Program,
+    ) -> Result<(), SceneError> {
+        let mut of_mesh: BTreeMap<usize, Vec<Mat4>> = BTreeMap::new();
+        for place in places {
+            of_mesh.entry(place.mesh).or_default().push(place.matrix);
+        }
+        for (mesh, stand) in of_mesh {
+            let parts: Vec<_> = meshes[mesh]
+                .iter()
+                .zip(&bounds[mesh])
+                .filter(|(p, b)| {
+                    p.look.program == program && p.look.coverage != Coverage::Blended && !b.is_empty()
+                })
+                .collect();
+            if parts.is_empty() {
+                continue;
+            }
+            let first_instance = self.instances.len() as u32;
+            self.instances.extend(stand.iter().map(|m| instance(*m)));
+            for (part, b) in parts {
+                let (first, count) = self.geometry.append(doc, part, Mat4::IDENTITY)?;
+                self.list.push(Batch {
+                    look: part.look,
+                    first,
+                    count,
+                    first_instance,
+                    instances: stand.len() as u32,
+                    bounds: stand.iter().fold(Bounds::EMPTY, |all, m| all.union(b.transformed(*m))),
+                    reach: BTreeMap::new(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a draw for all parts of one look in one square.
+    fn merge_all(
+        &mut self,
+        doc: &Document,
+        meshes: &[Vec<Part>],
+        bounds: &[Vec<Bounds>],
+        places: &[&Place],
+    ) -> Result<(), SceneError> {
+        let parts = |p: &Place| {
+            let mesh = p.mesh;
+            meshes[mesh]
+                .iter()
+                .zip(&bounds[mesh])
+                .filter(|(part, b)| part.look.coverage != Coverage::Blended && !b.is_empty())
+        };
+        let mut middles = Bounds::EMPTY;
+        for place in places {
+            for (_, b) in parts(place) {
+                middles = middles.union(Bounds::of([b.transformed(place.matrix).middle()]));
+            }
+        }
+        let square = ((middles.max - middles.min).max_element() / SQUARES).max(SQUARE);
+        let mut merged: BTreeMap<_, Vec<(&Part, Bounds, Mat4)>> = BTreeMap::new();
+        for place in places {
+            for (part, b) in parts(place) {
+                let around = b.transformed(place.matrix);
+                let at: Vec3 = around.middle() / square;
+                let is_plain = part.look.program == Program::Plain;
+                let is_solid = part.look.shadow && part.look.coverage == Coverage::Opaque;
+                // Details before none; between them, those that throw solid shadows adjoin.
+                let key =
+                    (is_plain, is_plain != is_solid, part.look, at.x.floor() as i32, at.z.floor() as i32);
+                merged.entry(key).or_default().push((part, around, place.matrix));
+            }
+        }
+        for ((_, _, look, ..), parts) in &merged {
+            let first = self.geometry.indices.len() as u32;
+            let (mut count, mut around) = (0, Bounds::EMPTY);
+            for (part, b, m) in parts {
+                count += self.geometry.append(doc, part, *m)?.1;
+                around = around.union(*b);
+            }
+            self.list.push(Batch {
+                look: *look,
+                first,
+                count,
+                first_instance: 0,
+                instances: 1,
+                bounds: around,
+                reach: BTreeMap::new(),
             });
         }
-        // A mirror turns triangles inside out: turn them back.
-        let mirrored = m.determinant() < 0.0;
-        for corner in t.indices.chunks_exact(3) {
-            let [a, b, c] = [base + corner[0], base + corner[1], base + corner[2]];
-            self.indices.extend(if mirrored { [a, c, b] } else { [a, b, c] });
-        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,15 @@
 //! A glTF file with all the bytes it refers to.
-use crate::error::{Blame, SceneError};
+use crate::{
+    error::{Blame, SceneError},
+    extensions,
+    notes::Notes,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use gltf::{buffer, image::Source};
+use gltf::{
+    buffer,
+    image::Source,
+    json::{self, validation::Validate as _},
+};
 
 /// Returns the bytes of another asset, by its path in the assets folder; the error is a cause without the path.
 pub(crate) type Fetch<'a> = &'a mut dyn FnMut(&str) -> Result<Vec<u8>, String>;
@@ -19,12 +27,20 @@ impl Document {
     /// Parses `bytes` of the asset `file` and gets the buffers it refers to.
     ///
     /// # Errors
-    /// [`SceneError`] when the file is not glTF, cut, inconsistent, or refers to what cannot be had.
-    pub(crate) fn open(file: &str, bytes: &[u8], fetch: Fetch<'_>) -> Result<Self, SceneError> {
+    /// [`SceneError`] when the file is not glTF, cut, inconsistent, requires an unknown extension, or refers to
+    /// what cannot be had.
+    pub(crate) fn open(
+        file: &str,
+        bytes: &[u8],
+        fetch: Fetch<'_>,
+        notes: &mut Notes,
+    ) -> Result<Self, SceneError> {
         let blame = Blame { file };
         check_container(bytes).map_err(|cause| blame.not_gltf(cause))?;
         let gltf::Gltf { document: json, mut blob } =
-            gltf::Gltf::from_slice(bytes).map_err(|e| blame.not_gltf(e))?;
+            gltf::Gltf::from_slice_without_validation(bytes).map_err(|e| blame.not_gltf(e))?;
+        extensions::check(blame, json.as_json(), notes)?;
+        let json = valid(json).map_err(|cause| blame.not_gltf(cause))?;
         let version = &json.as_json().asset.version;
         if !version.starts_with("2.") {
             return Err(blame.not_gltf(format_args!("it says version {version}")));
@@ -45,6 +61,11 @@ impl Document {
             buffers.push(data);
         }
         Ok(Self { file: file.into(), json, buffers })
+    }
+
+    /// Returns whether the file says that it uses an extension.
+    pub(crate) fn uses(&self, extension: &str) -> bool {
+        self.json.extensions_used().any(|name| name == extension)
     }
 
     /// Makes errors about this file.
@@ -78,6 +99,25 @@ impl Document {
             Source::View { view, .. } => self.view(&view).map(<[u8]>::to_vec),
             Source::Uri { uri, .. } => resolve(self.blame(), &format!("image {}", image.index()), uri, fetch),
         }
+    }
+}
+
+/// Checks all that the JSON says, most of all its indices. The extensions have been checked before: the parser
+/// does not know all that this cell knows.
+fn valid(parsed: gltf::Document) -> Result<gltf::Document, String> {
+    let mut root = parsed.into_json();
+    let required = std::mem::take(&mut root.extensions_required);
+    let mut faults = Vec::new();
+    root.validate(&root, json::Path::new, &mut |path, fault| {
+        if faults.len() < 4 {
+            faults.push(format!("{}: {fault}", path()));
+        }
+    });
+    root.extensions_required = required;
+    if faults.is_empty() {
+        Ok(gltf::Document::from_json_without_validation(root))
+    } else {
+        Err(faults.join("; "))
     }
 }
 
@@ -151,7 +191,8 @@ mod tests {
             if path.contains("missing") { Err("there is no such file".into()) } else { Ok(vec![1, 2, 3, 4]) }
         };
         let text = SMALL.replace("URI", uri);
-        let doc = Document::open("city/a.gltf", text.as_bytes(), &mut fetch).map_err(|e| e.to_string())?;
+        let doc = Document::open("city/a.gltf", text.as_bytes(), &mut fetch, &mut Notes::default())
+            .map_err(|e| e.to_string())?;
         Ok((doc, asked))
     }
 
@@ -195,15 +236,16 @@ mod tests {
         let length = glb.len() as u32;
         glb[8..12].copy_from_slice(&length.to_le_bytes());
         let mut none = |_: &str| Err(String::new());
-        assert!(Document::open("a.glb", &glb, &mut none).is_ok());
+        let mut open = |bytes: &[u8]| Document::open("a.glb", bytes, &mut none, &mut Notes::default());
+        assert!(open(&glb).is_ok());
         for cut in 0..glb.len() {
-            let e = Document::open("a.glb", &glb[..cut], &mut none).err().map(|e| e.to_string());
+            let e = open(&glb[..cut]).err().map(|e| e.to_string());
             assert!(e.as_ref().is_some_and(|e| e.starts_with("a.glb: ")), "cut at {cut}: {e:?}");
         }
         for at in 0..glb.len() {
             let mut bad = glb.clone();
             bad[at] ^= 0xff;
-            drop(Document::open("a.glb", &bad, &mut none));
+            drop(open(&bad));
         }
     }
 }

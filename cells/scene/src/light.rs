@@ -12,8 +12,9 @@ const MAX_LAMPS: f32 = 128.0;
 /// The least distance of two lamps in metres.
 const MIN_SPACING: f32 = 2.0;
 
-/// Returns the sun of the parameters with a shadow map for a camera at `eye`, and the field of lamps.
-pub(crate) fn sun_light(params: &Params, casters: Bounds, eye: Vec3) -> SunLight {
+/// Returns the sun of the parameters with a shadow map for a camera at `eye`, the field of lamps, and how many
+/// lights the file has.
+pub(crate) fn sun_light(params: &Params, casters: Bounds, eye: Vec3, lights: usize) -> SunLight {
     let sun = &params.sun;
     let direction = sun::direction(sun.azimuth, sun.height);
     let fit = ShadowFit::new(direction, casters, eye, params.shadow_distance);
@@ -25,6 +26,7 @@ pub(crate) fn sun_light(params: &Params, casters: Bounds, eye: Vec3) -> SunLight
         texel: fit.texel,
         lamps_at: if casters.is_empty() { [0.0; 2] } else { [casters.min.x, casters.min.z] },
         lamps: lamp_counts(params.lamps.spacing, casters),
+        lights: [lights as u32, 0, 0, 0],
     }
 }
 

@@ -11,9 +11,14 @@ pub(crate) struct Local(pub(crate) Mat4);
 #[derive(Component, Clone, Copy, Debug)]
 pub(crate) struct Global(pub(crate) Mat4);
 
-/// The mesh of the file that an entity shows.
+/// What an entity shows.
 #[derive(Component, Clone, Copy, Debug)]
-pub(crate) struct Shows(pub(crate) usize);
+pub(crate) struct Shows {
+    /// The mesh of the file.
+    pub(crate) mesh: usize,
+    /// The skin of the file that moves it.
+    pub(crate) skin: Option<usize>,
+}
 
 /// An entity's place in the file: what it is called in messages, and the order of everything.
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +27,10 @@ pub(crate) struct NodeIndex(pub(crate) usize);
 /// The entities of the hierarchy, parents before their children.
 #[derive(Resource, Clone, Debug, Default)]
 pub(crate) struct TopDown(Vec<Entity>);
+
+/// The entity of each node of the file; `None` for nodes that the scene does not show.
+#[derive(Resource, Clone, Debug, Default)]
+pub(crate) struct ByIndex(pub(crate) Vec<Option<Entity>>);
 
 /// Spawns the nodes of the file's scene into `world`: the default scene, else the first, else all roots.
 ///
@@ -37,6 +46,7 @@ pub(crate) fn spawn(doc: &Document, world: &mut World) -> Result<(), SceneError>
     let mut seen = vec![false; nodes.len()];
     let mut todo: Vec<(usize, Option<Entity>)> = roots.into_iter().rev().map(|n| (n, None)).collect();
     let mut order = Vec::with_capacity(nodes.len());
+    let mut by_index = vec![None; nodes.len()];
     while let Some((index, parent)) = todo.pop() {
         let what = format_args!("node {index}");
         if std::mem::replace(&mut seen[index], true) {
@@ -49,17 +59,19 @@ pub(crate) fn spawn(doc: &Document, world: &mut World) -> Result<(), SceneError>
         }
         let mut entity = world.spawn((NodeIndex(index), Local(local), Global(local)));
         if let Some(mesh) = node.mesh() {
-            entity.insert(Shows(mesh.index()));
+            entity.insert(Shows { mesh: mesh.index(), skin: node.skin().map(|s| s.index()) });
         }
         if let Some(parent) = parent {
             entity.insert(ChildOf(parent));
         }
         let id = entity.id();
         order.push(id);
+        by_index[index] = Some(id);
         let children: Vec<_> = node.children().map(|c| (c.index(), Some(id))).collect();
         todo.extend(children.into_iter().rev());
     }
     world.insert_resource(TopDown(order));
+    world.insert_resource(ByIndex(by_index));
     Ok(())
 }
 
@@ -76,6 +88,19 @@ pub(crate) fn propagate(
             global.0 = above * local.0;
         }
     }
+}
+
+/// Returns for each node of the file whether it or one above it is among `roots`.
+pub(crate) fn below(doc: &Document, roots: impl Iterator<Item = usize>) -> Vec<bool> {
+    let nodes: Vec<_> = doc.json.nodes().collect();
+    let mut out = vec![false; nodes.len()];
+    let mut todo: Vec<usize> = roots.collect();
+    while let Some(n) = todo.pop() {
+        if !std::mem::replace(&mut out[n], true) {
+            todo.extend(nodes[n].children().map(|c| c.index()));
+        }
+    }
+    out
 }
 
 /// Returns the nodes that are nobody's child.

@@ -1,12 +1,15 @@
 //! Pictures of materials: decoding and mip levels.
-use crate::error::{Blame, SceneError};
+use crate::{
+    error::{Blame, SceneError},
+    material::Content,
+};
 use image::{ImageFormat, ImageReader, Limits};
 use std::io::Cursor;
 
 /// The largest width and height in pixels.
 const MAX_SIDE: u32 = 8192;
 
-/// A picture with all its mip levels, sRGB with linear opacity, four bytes a pixel, largest level first.
+/// A picture with all its mip levels, four bytes a pixel, largest level first.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Picture {
     /// Width in pixels.
@@ -17,19 +20,26 @@ pub(crate) struct Picture {
     pub(crate) mips: u32,
     /// All levels.
     pub(crate) bytes: Vec<u8>,
+    /// sRGB with linear opacity, or plain numbers.
+    pub(crate) content: Content,
 }
 
 impl Picture {
     /// Returns one pixel.
     pub(crate) fn plain(rgba: [u8; 4]) -> Self {
-        Self { width: 1, height: 1, mips: 1, bytes: rgba.to_vec() }
+        Self { width: 1, height: 1, mips: 1, bytes: rgba.to_vec(), content: Content::Color }
     }
 
     /// Decodes a PNG or JPEG; `what` names it in messages.
     ///
     /// # Errors
     /// [`SceneError`] when it is neither, or not a whole one.
-    pub(crate) fn decode(blame: Blame<'_>, what: &str, bytes: &[u8]) -> Result<Self, SceneError> {
+    pub(crate) fn decode(
+        blame: Blame<'_>,
+        what: &str,
+        bytes: &[u8],
+        content: Content,
+    ) -> Result<Self, SceneError> {
         let format = match image::guess_format(bytes) {
             Ok(f @ (ImageFormat::Png | ImageFormat::Jpeg)) => f,
             _ => return Err(blame.unsupported(what, "is neither PNG nor JPEG; convert it to one of them")),
@@ -45,10 +55,10 @@ impl Picture {
         if width == 0 || height == 0 {
             return Err(blame.broken(what, "has no pixels"));
         }
-        Ok(Self::with_mips(width, height, rgba.into_raw()))
+        Ok(Self::with_mips(width, height, rgba.into_raw(), content))
     }
 
-    fn with_mips(width: u32, height: u32, level: Vec<u8>) -> Self {
+    fn with_mips(width: u32, height: u32, level: Vec<u8>, content: Content) -> Self {
         let curve = Curve::new();
         let mut bytes = Vec::with_capacity(level.len() / 3 * 4 + 4);
         let (mut w, mut h, mut level, mut mips) = (width, height, level, 0);
@@ -56,12 +66,33 @@ impl Picture {
             bytes.extend_from_slice(&level);
             mips += 1;
             if w == 1 && h == 1 {
-                return Self { width, height, mips, bytes };
+                return Self { width, height, mips, bytes, content };
             }
-            level = curve.halve(w, h, &level);
+            level = match content {
+                Content::Color => curve.halve(w, h, &level),
+                Content::Data => halve(w, h, &level),
+            };
             (w, h) = ((w / 2).max(1), (h / 2).max(1));
         }
     }
+}
+
+/// Returns the level below one of `w` by `h` pixels: each pixel is the mean of those it covers.
+fn halve(w: u32, h: u32, level: &[u8]) -> Vec<u8> {
+    let (half_w, half_h) = ((w / 2).max(1), (h / 2).max(1));
+    let mut out = Vec::with_capacity((half_w * half_h * 4) as usize);
+    for y in 0..half_h {
+        for x in 0..half_w {
+            let at = |dx: u32, dy: u32| ((2 * y + dy).min(h - 1) * w + (2 * x + dx).min(w - 1)) as usize * 4;
+            let four = [at(0, 0), at(1, 0), at(0, 1), at(1, 1)];
+            out.extend(
+                (0..4)
+                    .map(|c| (four.iter().map(|i| u32::from(level[i + c])).sum::<u32>() + 2) / 4)
+                    .map(|v| v as u8),
+            );
+        }
+    }
+    out
 }
 
 /// The sRGB curve as tables: colours are averaged as light, not as numbers.
@@ -119,21 +150,24 @@ mod tests {
 
     #[test]
     fn a_png_gets_levels_down_to_one_pixel() {
-        let p = Picture::decode(BLAME, "image 0", &png(6, 3)).expect("a PNG");
+        let p = Picture::decode(BLAME, "image 0", &png(6, 3), Content::Color).expect("a PNG");
         assert_eq!((p.width, p.height, p.mips), (6, 3, 3));
         assert_eq!(p.bytes.len(), (18 + 3 + 1) * 4);
     }
 
     #[test]
-    fn black_and_white_average_to_half_the_light() {
-        let p = Picture::with_mips(2, 1, vec![0, 0, 0, 255, 255, 255, 255, 255]);
+    fn black_and_white_average_to_half_the_light_and_numbers_to_their_mean() {
+        let level = vec![0, 0, 0, 255, 255, 255, 255, 255];
+        let p = Picture::with_mips(2, 1, level.clone(), Content::Color);
         assert_eq!(p.bytes[8..], [188, 188, 188, 255]);
+        let p = Picture::with_mips(2, 1, level, Content::Data);
+        assert_eq!(p.bytes[8..], [128, 128, 128, 255]);
     }
 
     #[test]
     fn equal_colours_stay_what_they_are() {
         for v in 0..=255u8 {
-            let p = Picture::with_mips(2, 2, [v, v, v, v].repeat(4));
+            let p = Picture::with_mips(2, 2, [v, v, v, v].repeat(4), Content::Color);
             let tolerance = 13 / u8::max(v, 1);
             assert!(p.bytes[16].abs_diff(v) <= tolerance, "{v} became {}", p.bytes[16]);
             assert_eq!(p.bytes[19], v);
@@ -144,9 +178,10 @@ mod tests {
     fn cut_and_strange_pictures_are_errors_that_name_the_image() {
         let bytes = png(9, 9);
         for cut in 0..bytes.len() - 12 {
-            let e = Picture::decode(BLAME, "image 4", &bytes[..cut]).expect_err("cut").to_string();
+            let e =
+                Picture::decode(BLAME, "image 4", &bytes[..cut], Content::Data).expect_err("cut").to_string();
             assert!(e.starts_with("a.glb: image 4 "), "{e}");
         }
-        assert!(Picture::decode(BLAME, "image 4", b"GIF89a").is_err());
+        assert!(Picture::decode(BLAME, "image 4", b"GIF89a", Content::Color).is_err());
     }
 }
