@@ -2,6 +2,12 @@
 //!
 //! A cell that wants light from the sky reads `sky_light: Uniform<SkyLight>`. Without a sky in the scene it
 //! reads zeros. This crate holds the layout only.
+//!
+//! What surfaces mirror is a texture of the same cell, `sky_mirror: TextureRef<Rgba16Float, 256, 256>` with the start
+//! value `keep`. Its upper half is the sky as a mirror shows it, 256 x 128; the lower half are four blurred ones of
+//! 128 x 64, for roughness 0.25 and 0.5 above 0.75 and 1. In each, columns go from north over east to north again
+//! and rows from straight up to straight down; the first and the last of both are the same directions, so that
+//! nothing bleeds over an edge. The sun is not in it: it is `sun_direction` and `sun_color`.
 
 /// The light of a sky: linear colours, directions with y up, north at -z and east at +x.
 #[repr(C)]

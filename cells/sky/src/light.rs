@@ -39,6 +39,8 @@ pub(crate) struct Environment {
     /// Where a pixel is: azimuth in radians from the picture's left edge and height in radians; how much of the
     /// sphere it covers; its radiance without the sun.
     rest: Vec<(f32, f32, f32, Vec3)>,
+    /// Luminance above which light is the sun's.
+    limit: f32,
     sun_azimuth: f32,
     sun_height: f32,
     sun_color: Vec3,
@@ -61,10 +63,10 @@ impl Environment {
         let mean = all.iter().map(|(.., solid, c)| solid * luminance(*c)).sum::<f32>() / (2.0 * TAU);
         let limit = (SUN_ABOVE * mean).max(1e-6);
 
-        let mut env = Self::default();
+        let mut env = Self { limit, ..Self::default() };
         let mut towards = Vec3::ZERO;
         for (azimuth, height, solid, color) in all {
-            let keep = color * (limit / luminance(color).max(limit));
+            let keep = without_sun(color, limit);
             let excess = (color - keep) * solid;
             env.sun_color += excess;
             towards += direction(azimuth, height) * luminance(excess);
@@ -74,6 +76,18 @@ impl Environment {
         env.sun_azimuth = towards.x.atan2(-towards.z).rem_euclid(TAU);
         env.sun_height = towards.y.clamp(-1.0, 1.0).asin();
         env
+    }
+
+    /// Returns the picture without the sun, at most `width` pixels wide: what surfaces mirror.
+    pub(crate) fn calm(&self, picture: &Panorama, width: u32) -> Panorama {
+        let mut small = picture.clone();
+        while small.width > width {
+            small = small.halved();
+        }
+        for p in &mut small.pixels {
+            *p = without_sun(Vec3::from(*p), self.limit).to_array();
+        }
+        small
     }
 
     /// Returns the azimuth and the height of the sun at rotation 0, in degrees.
@@ -116,6 +130,10 @@ impl Environment {
 /// Returns the direction at an azimuth (from north, clockwise) and a height, in radians.
 fn direction(azimuth: f32, height: f32) -> Vec3 {
     Vec3::new(azimuth.sin() * height.cos(), height.sin(), -azimuth.cos() * height.cos())
+}
+
+fn without_sun(color: Vec3, limit: f32) -> Vec3 {
+    color * (limit / luminance(color).max(limit))
 }
 
 fn brightest(pixels: &[(f32, f32, f32, Vec3)]) -> Vec3 {
@@ -180,6 +198,19 @@ mod tests {
         // 6 x 6 degrees of 5000, less what stays in the sky.
         let expected = 5000.0 * 6f32.to_radians().powi(2) * 20f32.to_radians().cos();
         assert!((turned.sun_color[0] / expected - 1.0).abs() < 0.2, "{} {expected}", turned.sun_color[0]);
+    }
+
+    #[test]
+    fn what_surfaces_mirror_has_no_sun() {
+        let sun = |azimuth: f32, height: f32| {
+            if (azimuth - 90.0).abs() < 3.0 && (height - 20.0).abs() < 3.0 { 5000.0 } else { 1.0 }
+        };
+        let picture = picture(256, sun);
+        let calm = Environment::new(&picture).calm(&picture, 128);
+        assert_eq!((calm.width, calm.height), (128, 64));
+        let most = calm.pixels.iter().map(|p| p[0]).fold(0.0, f32::max);
+        assert!(most > 1.0 && most < 200.0, "{most}");
+        assert!((calm.pixels[0][0] - 1.0).abs() < 1e-3, "the rest stays");
     }
 
     #[test]
