@@ -50,6 +50,7 @@ impl BufHeader {
     ///
     /// An empty `dirty` means that everything may have changed. At most [`MAX_DIRTY_RANGES`] ranges are kept;
     /// with more, everything counts as changed.
+    #[inline]
     pub fn publish(&self, stamp: u32, frame: u64, len_bytes: u64, dirty: &[DirtyRange]) {
         self.len_bytes.store(len_bytes, Ordering::Relaxed);
         let count = if dirty.len() > MAX_DIRTY_RANGES { 0 } else { dirty.len() };

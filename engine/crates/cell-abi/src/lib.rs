@@ -10,12 +10,14 @@
 //! children. This crate has no dependencies and knows no allocation policy, no GPU, no syscall.
 
 pub mod header;
+pub mod host;
 pub mod input;
 pub mod ports;
 pub mod record;
 pub mod table;
 
 pub use header::{BufHeader, DirtyRange};
+pub use host::HostCalls;
 pub use input::{InputFrame, Key, MouseButton};
 pub use record::{MailView, PortView, SlotView, TickRecord};
 pub use table::{

@@ -24,9 +24,13 @@
 //! field CameraView view_proj mat4x4f 0
 //! end
 //! ```
+mod format;
+mod param;
 mod parse;
 mod write;
 
+pub use format::{FieldKind, TextureFormat};
+pub use param::{Param, ParamKind, ParamValue};
 pub use parse::PortTableError;
 pub use write::{Text, const_text};
 
@@ -64,97 +68,6 @@ impl Default for Rate {
     fn default() -> Self {
         Self::Hz(60)
     }
-}
-
-/// A parameter.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Param {
-    /// `threshold`, or `fly.at`.
-    pub name: String,
-    /// Its type.
-    pub kind: ParamKind,
-    /// The value when the scene is silent; `None` makes it required.
-    pub default: Option<ParamValue>,
-}
-
-/// The type of a parameter, and how it is encoded for [`crate::TickRecord::params`]:
-/// 4-byte little-endian words in the table's order; a group of `optional_groups` is preceded (before its first
-/// member) by a word that is 1 when the scene gave it, else 0 (its members then hold their defaults);
-/// text is a word of length in bytes, then the bytes, padded with zeros to 4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParamKind {
-    /// One `f32`.
-    F32,
-    /// One `u32`.
-    U32,
-    /// One `i32`.
-    I32,
-    /// A word: 0 or 1.
-    Bool,
-    /// Two `f32`.
-    Vec2,
-    /// Three `f32`.
-    Vec3,
-    /// Four `f32`.
-    Vec4,
-    /// Text.
-    Text,
-    /// Text that names a file of the assets folder; the host checks that it exists.
-    Asset,
-}
-
-impl ParamKind {
-    /// All kinds with their name in the text and in messages.
-    pub const ALL: [(Self, &'static str); 9] = [
-        (Self::F32, "f32"),
-        (Self::U32, "u32"),
-        (Self::I32, "i32"),
-        (Self::Bool, "bool"),
-        (Self::Vec2, "vec2f"),
-        (Self::Vec3, "vec3f"),
-        (Self::Vec4, "vec4f"),
-        (Self::Text, "text"),
-        (Self::Asset, "asset"),
-    ];
-
-    /// Returns its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(k, _)| *k == self).map_or("", |(_, n)| n)
-    }
-
-    /// Returns the number of `f32` for the float kinds, else 0.
-    #[must_use]
-    pub const fn floats(self) -> usize {
-        match self {
-            Self::F32 => 1,
-            Self::Vec2 => 2,
-            Self::Vec3 => 3,
-            Self::Vec4 => 4,
-            _ => 0,
-        }
-    }
-
-    /// Returns whether shaders see it in `params` (text is for the CPU only).
-    #[must_use]
-    pub const fn in_shader(self) -> bool {
-        !matches!(self, Self::Text | Self::Asset)
-    }
-}
-
-/// The value of a parameter.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ParamValue {
-    /// For the float kinds, as many as [`ParamKind::floats`].
-    Floats(Vec<f32>),
-    /// For [`ParamKind::U32`].
-    U32(u32),
-    /// For [`ParamKind::I32`].
-    I32(i32),
-    /// For [`ParamKind::Bool`].
-    Bool(bool),
-    /// For [`ParamKind::Text`] and [`ParamKind::Asset`].
-    Text(String),
 }
 
 /// A port: one named thing a cell reads or writes.
@@ -329,133 +242,6 @@ pub struct Field {
     pub kind: FieldKind,
     /// Offset in bytes.
     pub offset: u32,
-}
-
-macro_rules! numbered {
-    ($(#[$m:meta])* $vis:vis enum $name:ident { $($(#[$vm:meta])* $var:ident = $text:literal),* $(,)? }) => {
-        $(#[$m])*
-        #[repr(u32)]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        $vis enum $name { $($(#[$vm])* $var),* }
-        impl $name {
-            /// All values, in the order of their numbers.
-            pub const ALL: &'static [$name] = &[$($name::$var),*];
-            /// Returns the name in the text.
-            #[must_use]
-            pub const fn name(self) -> &'static str { match self { $($name::$var => $text),* } }
-            /// Returns the value with this name.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|v| v.name() == name)
-            }
-            /// Returns the value with this number.
-            #[must_use]
-            pub fn from_number(number: u32) -> Option<Self> { Self::ALL.get(number as usize).copied() }
-        }
-    };
-}
-
-numbered! {
-    /// A field's type: what WGSL and Rust both have, named as WGSL names it.
-    pub enum FieldKind {
-        /// `f32`.
-        F32 = "f32",
-        /// `u32`.
-        U32 = "u32",
-        /// `i32`.
-        I32 = "i32",
-        /// `[f32; 2]`.
-        Vec2 = "vec2f",
-        /// `[f32; 3]`.
-        Vec3 = "vec3f",
-        /// `[f32; 4]`.
-        Vec4 = "vec4f",
-        /// `[u32; 2]`.
-        UVec2 = "vec2u",
-        /// `[u32; 4]`.
-        UVec4 = "vec4u",
-        /// `[[f32; 4]; 4]`, columns.
-        Mat4 = "mat4x4f",
-        /// `[[f32; 4]; 9]`: spherical harmonics and the like.
-        Vec4x9 = "array<vec4f,9>",
-        /// `[u8; 4]`, 0 to 255 read as 0 to 1; vertex buffers only.
-        Unorm8x4 = "unorm8x4",
-    }
-}
-
-numbered! {
-    /// A pixel format, named as WebGPU names it.
-    pub enum TextureFormat {
-        /// 8-bit linear.
-        Rgba8Unorm = "rgba8unorm",
-        /// 8-bit sRGB.
-        Rgba8UnormSrgb = "rgba8unorm-srgb",
-        /// One 8-bit channel.
-        R8Unorm = "r8unorm",
-        /// Two 8-bit channels.
-        Rg8Unorm = "rg8unorm",
-        /// Half floats.
-        Rgba16Float = "rgba16float",
-        /// Two half floats.
-        Rg16Float = "rg16float",
-        /// One half float.
-        R16Float = "r16float",
-        /// Floats.
-        Rgba32Float = "rgba32float",
-        /// One float.
-        R32Float = "r32float",
-        /// One unsigned integer.
-        R32Uint = "r32uint",
-        /// Packed unsigned floats.
-        Rg11b10Ufloat = "rg11b10ufloat",
-        /// Depth, reverse Z.
-        Depth32Float = "depth32float",
-    }
-}
-
-impl FieldKind {
-    /// Returns the size in bytes.
-    #[must_use]
-    pub const fn size(self) -> u32 {
-        match self {
-            Self::F32 | Self::U32 | Self::I32 | Self::Unorm8x4 => 4,
-            Self::Vec2 | Self::UVec2 => 8,
-            Self::Vec3 => 12,
-            Self::Vec4 | Self::UVec4 => 16,
-            Self::Mat4 => 64,
-            Self::Vec4x9 => 144,
-        }
-    }
-
-    /// Returns the alignment that WGSL asks for in uniform and storage buffers.
-    #[must_use]
-    pub const fn wgsl_align(self) -> u32 {
-        match self {
-            Self::F32 | Self::U32 | Self::I32 | Self::Unorm8x4 => 4,
-            Self::Vec2 | Self::UVec2 => 8,
-            _ => 16,
-        }
-    }
-}
-
-impl TextureFormat {
-    /// Returns the bytes per pixel.
-    #[must_use]
-    pub const fn bytes(self) -> u32 {
-        match self {
-            Self::R8Unorm => 1,
-            Self::Rg8Unorm | Self::R16Float => 2,
-            Self::Rgba16Float => 8,
-            Self::Rgba32Float => 16,
-            _ => 4,
-        }
-    }
-
-    /// Returns whether it is a depth format.
-    #[must_use]
-    pub const fn is_depth(self) -> bool {
-        matches!(self, Self::Depth32Float)
-    }
 }
 
 impl PortTable {

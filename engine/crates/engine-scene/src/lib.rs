@@ -27,7 +27,6 @@
 
 mod brackets;
 mod diff;
-mod encode;
 mod fault;
 mod node;
 mod params;

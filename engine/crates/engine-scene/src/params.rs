@@ -1,5 +1,4 @@
 //! `with: (..)` against what the cell's library declares.
-use crate::encode;
 use crate::fault::{Faults, SceneFault, Span, quoted};
 use crate::node::{Entry, Node, Number, Value};
 use crate::scene::SceneCell;
@@ -51,7 +50,7 @@ pub fn check_params(cell: &SceneCell, table: &PortTable) -> Result<CheckedParams
         let group = p.name.split_once('.').map(|(g, _)| g);
         let there = group.is_none_or(|g| !check.is_optional(g) || check.groups.contains_key(g));
         if let Some(g) = group.filter(|g| check.is_optional(g) && !preceded.contains(g)) {
-            encode::presence(there, &mut out.encoded);
+            ParamValue::Bool(there).encode(&mut out.encoded);
             preceded.push(g);
         }
         let (value, span) = match (check.given.remove(p.name.as_str()), &p.default) {
@@ -63,10 +62,10 @@ pub fn check_params(cell: &SceneCell, table: &PortTable) -> Result<CheckedParams
                 check.faults.add_help(at, what, format!("write `{}`", example(p)));
                 continue;
             }
-            (None, None) => (Some(encode::nothing(p.kind)), cell.cell_span),
+            (None, None) => (Some(ParamValue::zero(p.kind)), cell.cell_span),
         };
         let Some(value) = value else { continue };
-        encode::value(&value, &mut out.encoded);
+        value.encode(&mut out.encoded);
         if let (ParamKind::Asset, ParamValue::Text(path), true) = (p.kind, value, there) {
             out.assets.push(AssetParam { param: p.name.clone(), path, span });
         }

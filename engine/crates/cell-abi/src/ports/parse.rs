@@ -61,7 +61,7 @@ pub(super) fn parse(text: &str) -> Result<PortTable, PortTableError> {
                     },
                 }
             }
-            "shader" => t.shader = Some(word(&mut w).map_err(fail)?.to_owned()),
+            "shader" => t.shader = Some(file_name(word(&mut w).map_err(fail)?).map_err(fail)?),
             "param" => {
                 let p = param(&mut w, line).map_err(fail)?;
                 if t.params.iter().any(|q| q.name == p.name) {
@@ -153,6 +153,16 @@ fn word<'a>(w: &mut Words<'a>) -> Result<&'a str, String> {
 
 fn number<T: core::str::FromStr>(s: &str) -> Result<T, String> {
     s.parse().map_err(|_| format!("`{s}` is no number that fits"))
+}
+
+/// A file below the cell's folder of shaders.
+fn file_name(s: &str) -> Result<String, String> {
+    let inside = s.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    if inside && !s.bytes().any(|b| b.is_ascii_control() || b == b'\\') {
+        Ok(s.to_owned())
+    } else {
+        Err(format!("the shader `{}` is not below the cell's folder of shaders", s.escape_default()))
+    }
 }
 
 fn name(w: &mut Words<'_>) -> Result<String, String> {

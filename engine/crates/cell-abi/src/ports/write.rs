@@ -36,6 +36,16 @@ impl Text {
     }
 }
 
+impl core::fmt::Display for Text {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Str(s) => f.write_str(s),
+            Self::U32(n) => write!(f, "{n}"),
+            Self::All(pieces) => pieces.iter().try_for_each(|piece| piece.fmt(f)),
+        }
+    }
+}
+
 const fn digits(mut n: u32) -> usize {
     let mut d = 1;
     while n >= 10 {
@@ -199,5 +209,6 @@ mod tests {
         const N: usize = Text::total(ALL);
         static BYTES: [u8; N] = const_text::<N>(ALL);
         assert_eq!(&BYTES, b"size 1920x0\n");
+        assert_eq!(Text::All(ALL).to_string(), "size 1920x0\n");
     }
 }
