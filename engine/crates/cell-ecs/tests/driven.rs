@@ -1,12 +1,9 @@
 //! A cell with a `bevy_ecs` world, driven through its C table.
 #![allow(clippy::unwrap_used, reason = "tests")]
-#[path = "../../cell/tests/host/mod.rs"]
-mod host;
 
 use bevy_ecs::prelude::*;
-use cell::prelude::*;
+use cell::{prelude::*, testing::TestCell};
 use cell_ecs::{Ecs, EcsFrame, EcsInput};
-use host::{Driver, as_floats, floats};
 
 signal_receptor! {
     name: flock_v1,
@@ -78,53 +75,49 @@ impl Cell for Flock {
 
 cell::export!(Flock);
 
-fn driver() -> Driver {
-    let mut d = Driver::new(&CELL_TABLE_V1, 3, host::words([0]).to_vec()).map_err(|e| e.0).unwrap();
-    for port in 0..3 {
-        d.own(port, 24);
-    }
-    d
+fn flock() -> TestCell<Flock> {
+    TestCell::new().unwrap()
 }
 
 /// Ticks and returns what was published in this tick, if anything.
-fn act(d: &mut Driver, what: u32) -> Option<Vec<f32>> {
-    (d.params, d.params_version) = (host::words([what]).to_vec(), d.params_version + 1);
-    assert!(d.tick().is_ok());
-    d.publication(0).map(|_| as_floats(&d.latest(0).unwrap()))
+fn act(cell: &mut TestCell<Flock>, what: u32) -> Option<Vec<f32>> {
+    cell.set("act", what);
+    cell.tick().unwrap();
+    cell.publication(poses).map(|_| cell.published(poses).iter().map(|p| p.at).collect())
 }
 
 #[test]
 fn columns_are_published_by_entity_and_only_when_something_changed() {
-    let mut d = driver();
-    assert_eq!(act(&mut d, 0), Some(vec![0.0, 1.0, 2.0, 3.0]), "the order of spawning, across tables");
-    assert_eq!(act(&mut d, 0), None);
-    assert_eq!(act(&mut d, 1), Some(vec![0.0, 1.0, 20.0, 3.0]));
-    assert_eq!(act(&mut d, 0), None);
-    assert_eq!(act(&mut d, 2), Some(vec![1.0, 20.0, 3.0]), "a removal alone is a change");
-    assert_eq!(act(&mut d, 3).unwrap().len(), 4);
-    let replaced = act(&mut d, 4).unwrap();
+    let mut cell = flock();
+    assert_eq!(act(&mut cell, 0), Some(vec![0.0, 1.0, 2.0, 3.0]), "the order of spawning, across tables");
+    assert_eq!(act(&mut cell, 0), None);
+    assert_eq!(act(&mut cell, 1), Some(vec![0.0, 1.0, 20.0, 3.0]));
+    assert_eq!(act(&mut cell, 0), None);
+    assert_eq!(act(&mut cell, 2), Some(vec![1.0, 20.0, 3.0]), "a removal alone is a change");
+    assert_eq!(act(&mut cell, 3).unwrap().len(), 4);
+    let replaced = act(&mut cell, 4).unwrap();
     assert!(
         replaced.contains(&10.0) && !replaced.contains(&1.0),
         "as many as before, but others: {replaced:?}"
     );
-    assert_eq!(act(&mut d, 0), None);
-    let halves: Vec<f32> = as_floats(&d.latest(0).unwrap()).iter().map(|x| x * 0.5).collect();
-    assert_eq!(d.latest(1).unwrap(), floats(&halves), "the second column follows the first");
+    assert_eq!(act(&mut cell, 0), None);
+    let halves: Vec<f32> = cell.published(poses).iter().map(|p| p.at * 0.5).collect();
+    assert_eq!(cell.published(sizes), halves, "the second column follows the first");
 }
 
 #[test]
 fn each_step_of_a_tick_runs_the_schedule_and_a_key_is_pressed_once() {
-    let mut d = driver();
-    (d.frame, d.steps) = (10, 2);
-    d.input.press(Key::Space);
-    assert!(d.tick().is_ok());
-    assert_eq!(as_floats(&d.latest(2).unwrap()), [0.18, 1.0, 0.2, 0.0]);
+    let mut cell = flock();
+    (cell.frame, cell.steps, cell.rate) = (10, 2, 50);
+    cell.input.press(Key::Space);
+    cell.tick().unwrap();
+    assert_eq!(cell.published(seen), [0.18, 1.0, 0.2, 0.0]);
 }
 
 #[test]
 fn more_entities_than_the_port_holds_end_the_tick_with_a_sentence() {
-    let mut d = driver();
-    (d.params, d.params_version) = (host::words([5]).to_vec(), 9);
-    assert_eq!(d.tick(), cell_abi::Status::PANICKED);
-    assert!(d.told(|t| t.panics[0].0.contains("`poses` holds 6 elements, but 13 were written")));
+    let mut cell = flock();
+    cell.set("act", 5);
+    let ended = cell.tick().unwrap_err().to_string();
+    assert!(ended.contains("`poses` holds 6 elements, but 13 were written"), "{ended}");
 }

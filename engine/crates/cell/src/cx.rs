@@ -8,7 +8,7 @@ use cell_abi::{PortView, Request, Status, TickRecord};
 /// What every turn has.
 pub(crate) struct Turn<'r> {
     pub(crate) record: &'r TickRecord,
-    pub(crate) host: Host,
+    pub(crate) host: &'r Host,
     pub(crate) writes: &'r Writes,
 }
 
@@ -159,7 +159,7 @@ impl<'r, C: Contract> Cx<'r, C> {
     /// # Panics
     /// When `body` panics; the tick ends then.
     pub fn par_for<S: Send>(&self, items: &mut [S], grain: usize, body: impl Fn(usize, &mut S) + Sync) {
-        par::par_for(self.turn.host, items, grain, &body);
+        par::par_for(*self.turn.host, items, grain, &body);
     }
 
     /// Has `passes` called again after this tick.

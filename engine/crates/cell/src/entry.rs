@@ -16,19 +16,24 @@ use cell_abi::{
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A plugin with what its entries keep for it.
+/// An instance of a plugin: its host apart from the rest, so that a turn has the one while it changes the other.
 struct Instance<T: Plugin> {
     host: Host,
+    state: State<T>,
+}
+
+/// A plugin with what its entries keep for it.
+struct State<T: Plugin> {
     writes: Writes,
     params: Option<Versioned<<T::Contract as Contract>::Params>>,
-    /// The version of the parameters that the last tick saw.
-    ticked_version: Option<u64>,
     cell: T,
 }
 
 struct Versioned<P> {
     version: u64,
     value: P,
+    /// A tick has seen them.
+    ticked: bool,
 }
 
 /// Makes the table that [`crate::export!`] exports.
@@ -70,13 +75,9 @@ unsafe extern "C" fn create<T: Plugin>(
     panic::install();
     log::install();
     guard(&host, || {
-        let instance = Box::new(Instance::<T> {
-            host,
-            writes: Writes::new(T::Contract::PORTS.len()),
-            params: None,
-            ticked_version: None,
-            cell: T::default(),
-        });
+        let writes = Writes::new(T::Contract::PORTS.len());
+        let state = State::<T> { writes, params: None, cell: T::default() };
+        let instance = Box::new(Instance { host, state });
         // SAFETY: `out` is not null and the host's to be written.
         unsafe { out.write(Box::into_raw(instance).cast()) };
         Status::OK
@@ -86,9 +87,9 @@ unsafe extern "C" fn create<T: Plugin>(
 unsafe extern "C" fn load<T: Plugin>(state: *mut CellState, record: *const TickRecord) -> Status {
     // SAFETY: the host passes what `create` made and a record that lives for the turn, one turn at a time.
     unsafe {
-        turn::<T>(state, record, |i, record| {
-            let (params, host) = (&current(&i.params).value, i.host);
-            match i.cell.load(&mut Load::new(record, host, params)) {
+        turn::<T>(state, record, |host, state, record| {
+            let params = &current(&mut state.params).value;
+            match state.cell.load(&mut Load::new(record, *host, params)) {
                 Ok(()) => Status::OK,
                 Err(e) => {
                     host.fail(&e.to_string());
@@ -102,15 +103,12 @@ unsafe extern "C" fn load<T: Plugin>(state: *mut CellState, record: *const TickR
 unsafe extern "C" fn tick<T: Plugin>(state: *mut CellState, record: *const TickRecord) -> Status {
     // SAFETY: as in `load`.
     unsafe {
-        turn::<T>(state, record, |i, record| {
-            let params = current(&i.params);
-            let changed = i.ticked_version.replace(params.version) != Some(params.version);
-            i.cell.tick(&mut Cx::new(
-                Turn { record, host: i.host, writes: &i.writes },
-                &params.value,
-                changed,
-            ));
-            i.writes.publish(record);
+        turn::<T>(state, record, |host, state, record| {
+            let params = current(&mut state.params);
+            let changed = !core::mem::replace(&mut params.ticked, true);
+            let turn = Turn { record, host, writes: &state.writes };
+            state.cell.tick(&mut Cx::new(turn, &params.value, changed));
+            state.writes.publish(record);
             Status::OK
         })
     }
@@ -119,10 +117,10 @@ unsafe extern "C" fn tick<T: Plugin>(state: *mut CellState, record: *const TickR
 unsafe extern "C" fn passes<T: Plugin>(state: *mut CellState, record: *const TickRecord) -> Status {
     // SAFETY: as in `load`.
     unsafe {
-        turn::<T>(state, record, |i, record| {
-            let mut passes = Passes::new(record.screen_px, &current(&i.params).value);
-            i.cell.passes(&mut passes);
-            i.host.submit_passes(&cell_wire::encode(&passes.into_list()))
+        turn::<T>(state, record, |host, state, record| {
+            let mut passes = Passes::new(record.screen_px, &current(&mut state.params).value);
+            state.cell.passes(&mut passes);
+            host.submit_passes(&cell_wire::encode(&passes.into_list()))
         })
     }
 }
@@ -147,33 +145,41 @@ unsafe extern "C" fn destroy<T: Plugin>(state: *mut CellState) -> Status {
 unsafe fn turn<T: Plugin>(
     state: *mut CellState,
     record: *const TickRecord,
-    f: impl for<'r> FnOnce(&'r mut Instance<T>, &'r TickRecord) -> Status,
+    f: impl for<'r> FnOnce(&'r Host, &'r mut State<T>, &'r TickRecord) -> Status,
 ) -> Status {
     // SAFETY: the caller's promise.
     let (instance, record) = unsafe { (state.cast::<Instance<T>>().as_mut(), record.as_ref()) };
-    let (Some(instance), Some(record)) = (instance, record) else { return Status::INVALID };
-    let host = instance.host;
-    guard(&host, || {
-        if instance.params.as_ref().is_none_or(|p| p.version != record.params_version) {
-            match decode(record) {
-                Ok(value) => instance.params = Some(Versioned { version: record.params_version, value }),
-                Err(fault) => {
-                    host.fail(&fault.to_string());
-                    return Status::FAILED;
-                }
+    let (Some(Instance { host, state }), Some(record)) = (instance, record) else { return Status::INVALID };
+    guard(host, || {
+        if state.params.as_ref().is_none_or(|p| p.version != record.params_version) {
+            match decode(host, record) {
+                Ok(params) => state.params = Some(params),
+                Err(status) => return status,
             }
         }
-        f(instance, record)
+        f(host, state, record)
     })
 }
 
-fn current<P>(params: &Option<Versioned<P>>) -> &Versioned<P> {
-    params.as_ref().expect("`turn` decodes the parameters before the author's code runs")
+fn current<P>(params: &mut Option<Versioned<P>>) -> &mut Versioned<P> {
+    params.as_mut().expect("`turn` decodes the parameters before the author's code runs")
 }
 
-fn decode<P: DecodeParams>(record: &TickRecord) -> Result<P, ParamsFault> {
-    let mut from = Decoder::new(raw::bytes(record.params, record));
-    let value = P::decode(&mut from)?;
-    from.finish()?;
-    Ok(value)
+/// Reads the record's parameters. Apart from the turns, of which nearly none need it.
+#[cold]
+#[inline(never)]
+fn decode<P: DecodeParams>(host: &Host, record: &TickRecord) -> Result<Versioned<P>, Status> {
+    let read = || {
+        let mut from = Decoder::new(raw::bytes(record.params, record));
+        let value = P::decode(&mut from)?;
+        from.finish()?;
+        Ok::<_, ParamsFault>(value)
+    };
+    match read() {
+        Ok(value) => Ok(Versioned { version: record.params_version, value, ticked: false }),
+        Err(fault) => {
+            host.fail(&fault.to_string());
+            Err(Status::FAILED)
+        }
+    }
 }

@@ -29,7 +29,7 @@
 //! ```
 //!
 //! Key types: [`Cx`] (a tick), [`Load`] (assets and sealing), [`Passes`] (what the GPU does), [`Writer`] and
-//! [`View`] (buffers), [`Gpu`] (what may lie in a buffer).
+//! [`View`] (buffers), [`Gpu`] (what may lie in a buffer), [`testing::TestCell`] (a cell in a unit test).
 //!
 //! Neighbours: `cell-abi` is the C border underneath, `cell-wire` the form of a pass list, `cell-macros` the
 //! macros; `cell-ecs` puts a `bevy_ecs` world into a cell. This crate must not know wgpu, tokio, winit, rayon, or
@@ -54,6 +54,7 @@ pub mod ports;
 pub mod prelude;
 mod raw;
 mod seal;
+pub mod testing;
 mod view;
 mod writer;
 
@@ -65,7 +66,7 @@ pub use cx::{Cx, Mail, SendError};
 pub use draw::{DrawCall, counted, published};
 pub use gpu::{Gpu, GpuField};
 pub use load::{Asset, Load, LoadError};
-pub use passes::{ComputePass, DepthWrite, Passes, RasterPass};
+pub use passes::{ComputePass, DepthWrite, PassBuilder, Passes, RasterPass};
 pub use ports::{Port, TextureLevels};
 pub use seal::Sealed;
 pub use tracing;

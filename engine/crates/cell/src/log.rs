@@ -60,7 +60,7 @@ impl Subscriber for ToHost {
     fn exit(&self, _: &span::Id) {}
 }
 
-fn level_of(level: Level) -> LogLevel {
+pub(crate) fn level_of(level: Level) -> LogLevel {
     match level {
         Level::ERROR => LogLevel::ERROR,
         Level::WARN => LogLevel::WARN,

@@ -1,7 +1,9 @@
 //! The passes of a cell, as data.
+mod builder;
 mod compute;
 mod raster;
 
+pub use builder::PassBuilder;
 pub use compute::ComputePass;
 pub use raster::{DepthWrite, RasterPass};
 
@@ -74,7 +76,7 @@ impl<'r, C: Contract> Passes<'r, C> {
             draws: vec![Draw::triangle()],
             ..Raster::default()
         };
-        RasterPass::new(self.push(fragment, Work::Raster(raster)))
+        PassBuilder::new(self.push(fragment, Work::Raster(raster)))
     }
 
     /// Adds a pass that draws with the entry points `vertex` and `fragment`.
@@ -84,19 +86,19 @@ impl<'r, C: Contract> Passes<'r, C> {
             fragment: Some(fragment.to_owned()),
             ..Raster::default()
         };
-        RasterPass::new(self.push(fragment, Work::Raster(raster)))
+        PassBuilder::new(self.push(fragment, Work::Raster(raster)))
     }
 
     /// Adds a pass that draws depth only: a shadow map.
     pub fn depth_only(&mut self, vertex: &str) -> RasterPass<'_> {
         let raster = Raster { vertex: Some(vertex.to_owned()), ..Raster::default() };
-        RasterPass::new(self.push(vertex, Work::Raster(raster)))
+        PassBuilder::new(self.push(vertex, Work::Raster(raster)))
     }
 
     /// Adds a compute pass with the entry point `entry`.
     pub fn compute(&mut self, entry: &str) -> ComputePass<'_> {
         let compute = Compute { entry: entry.to_owned(), groups: [1; 3], stores: Vec::new() };
-        ComputePass::new(self.push(entry, Work::Compute(compute)))
+        PassBuilder::new(self.push(entry, Work::Compute(compute)))
     }
 
     fn push(&mut self, label: &str, work: Work) -> &mut Pass {

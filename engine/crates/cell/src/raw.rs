@@ -53,6 +53,7 @@ pub(crate) unsafe fn catch_up(view: &PortView) {
 }
 
 /// Tells the host that the write slot is published.
+#[inline]
 pub(crate) fn publish(view: &PortView, frame: u64, len: u64, dirty: &[cell_abi::DirtyRange]) {
     // SAFETY: null or, for an owner, the header of its write slot, which is mapped while the turn runs; all its
     // fields are atomics.

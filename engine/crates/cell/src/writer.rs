@@ -2,18 +2,50 @@
 #![expect(unsafe_code, reason = "hands out the write slot that belongs to this turn")]
 use crate::{Gpu, raw};
 use cell_abi::{DirtyRange, PortView, TickRecord, header::MAX_DIRTY_RANGES};
-use core::{cell::Cell, marker::PhantomData, ops::Range};
+use core::{
+    cell::Cell,
+    marker::PhantomData,
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 /// What a turn has written so far, per port. Published when the turn returns.
 pub(crate) struct Writes {
-    touched: Cell<u64>,
+    touched: Touched,
     ports: Box<[PortWrite]>,
+}
+
+/// The ports that were written, one bit each.
+///
+/// Only its thread uses it. It is atomic so that it is always stored as a whole: `|= 1` on a plain word becomes a
+/// store of one byte, and reading the word when the tick returns would wait for that store to leave the core.
+#[derive(Default)]
+struct Touched(AtomicU64);
+
+impl Touched {
+    #[inline]
+    fn has(&self, port: u16) -> bool {
+        self.0.load(Relaxed) & 1 << port != 0
+    }
+
+    #[inline]
+    fn add(&self, port: u16) {
+        self.0.store(self.0.load(Relaxed) | 1 << port, Relaxed);
+    }
+
+    #[inline]
+    fn take(&self) -> u64 {
+        let bits = self.0.load(Relaxed);
+        if bits != 0 {
+            self.0.store(0, Relaxed);
+        }
+        bits
+    }
 }
 
 /// What a turn has written to one port.
 #[derive(Default)]
 pub(crate) struct PortWrite {
-    touched: Cell<bool>,
     /// A closure of the author holds the slot.
     busy: Cell<bool>,
     len_bytes: Cell<usize>,
@@ -60,33 +92,38 @@ fn cover(a: DirtyRange, b: DirtyRange) -> DirtyRange {
 }
 
 impl PortWrite {
+    #[inline]
     fn publish(&self, view: &PortView, frame: u64) {
-        let len = self.len_bytes.get() as u64;
         if self.all.get() {
-            raw::publish(view, frame, len, &[]);
+            raw::publish(view, frame, self.len_bytes.get() as u64, &[]);
         } else {
-            let dirty = self.dirty.take();
-            if dirty.count > 0 {
-                raw::publish(view, frame, len, &dirty.ranges[..dirty.count]);
-            }
+            self.publish_ranges(view, frame);
         }
-        self.touched.set(false);
+    }
+
+    /// Apart from [`PortWrite::publish`], which each tick has in itself and which stays short for it.
+    #[inline(never)]
+    fn publish_ranges(&self, view: &PortView, frame: u64) {
+        let dirty = self.dirty.take();
+        if dirty.count > 0 {
+            raw::publish(view, frame, self.len_bytes.get() as u64, &dirty.ranges[..dirty.count]);
+        }
     }
 }
 
 impl Writes {
     pub(crate) fn new(ports: usize) -> Self {
-        Self { touched: Cell::new(0), ports: (0..ports).map(|_| PortWrite::default()).collect() }
+        Self { touched: Touched::default(), ports: (0..ports).map(|_| PortWrite::default()).collect() }
     }
 
     /// Publishes every slot that the turn wrote, and forgets them. A turn that panics does not get here, and its
     /// instance has no further turn.
     #[inline]
     pub(crate) fn publish(&self, record: &TickRecord) {
-        let mut bits = self.touched.take();
-        while bits != 0 {
-            let index = bits.trailing_zeros();
-            bits &= bits - 1;
+        let mut touched = self.touched.take();
+        while touched != 0 {
+            let index = touched.trailing_zeros();
+            touched &= touched - 1;
             self.ports[index as usize].publish(raw::port(record, index as u16), record.frame);
         }
     }
@@ -113,8 +150,15 @@ pub struct Writer<'r, T> {
     element: PhantomData<fn(T)>,
 }
 
-/// Frees the slot for the next closure, also when one panics.
+/// Holds the slot for a closure of the author, and frees it for the next, also when one panics.
 struct Busy<'a>(&'a Cell<bool>);
+
+impl<'a> Busy<'a> {
+    fn new(port: &'a PortWrite) -> Self {
+        port.busy.set(true);
+        Self(&port.busy)
+    }
+}
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
@@ -142,9 +186,13 @@ impl<'r, T: Gpu> Writer<'r, T> {
     /// Writes `items` as the port's whole content.
     ///
     /// # Panics
-    /// When there are more than [`Writer::capacity`].
+    /// When there are more than [`Writer::capacity`], or inside a closure of the same port.
+    #[inline]
+    #[track_caller]
     pub fn write(&self, items: &[T]) {
-        self.write_with(items.len(), |slot| slot.copy_from_slice(items));
+        self.whole(items.len());
+        // SAFETY: `whole` showed that the slot is there, has the capacity, and that no reference into it lives.
+        unsafe { raw::elements_mut(self.view, items.len()) }.copy_from_slice(items);
     }
 
     /// Lets `fill` write `len` elements in place as the port's whole content. They start with whatever an
@@ -152,20 +200,11 @@ impl<'r, T: Gpu> Writer<'r, T> {
     ///
     /// # Panics
     /// When `len` is above [`Writer::capacity`], or inside another closure of the same port.
+    #[track_caller]
     pub fn write_with<R>(&self, len: usize, fill: impl FnOnce(&mut [T]) -> R) -> R {
-        assert!(
-            len <= self.capacity(),
-            "the port `{}` holds {} elements, but {len} were written; raise its count in signal_receptor!",
-            self.name,
-            self.capacity()
-        );
-        let (port, _busy) = self.begin();
-        // Noted before `fill` runs: should it panic and the author catch that, the slot is what `fill` left.
-        self.touch(port);
-        port.all.set(true);
-        port.len_bytes.set(len * size_of::<T>());
-        // SAFETY: `begin` showed that no other reference into the slot lives and that it is there; the capacity
-        // was checked.
+        let port = self.whole(len);
+        let _busy = Busy::new(port);
+        // SAFETY: as in `write`.
         fill(unsafe { raw::elements_mut(self.view, len) })
     }
 
@@ -173,11 +212,13 @@ impl<'r, T: Gpu> Writer<'r, T> {
     ///
     /// # Panics
     /// Inside another closure of the same port.
+    #[track_caller]
     pub fn update<R>(&self, change: impl FnOnce(&mut [T]) -> R) -> R {
-        let (port, _busy) = self.begin();
+        let port = self.free();
         let len = self.current(port);
         port.all.set(true);
-        // SAFETY: as in `write_with`; `current` clamps to the capacity.
+        let _busy = Busy::new(port);
+        // SAFETY: as in `write`; `current` clamps to the capacity.
         change(unsafe { raw::elements_mut(self.view, len) })
     }
 
@@ -186,8 +227,9 @@ impl<'r, T: Gpu> Writer<'r, T> {
     ///
     /// # Panics
     /// When the range is not within the published elements, or inside another closure of the same port.
+    #[track_caller]
     pub fn update_range<R>(&self, range: Range<usize>, change: impl FnOnce(&mut [T]) -> R) -> R {
-        let (port, _busy) = self.begin();
+        let port = self.free();
         let len = self.current(port);
         assert!(
             range.start <= range.end && range.end <= len,
@@ -200,39 +242,68 @@ impl<'r, T: Gpu> Writer<'r, T> {
         let mut dirty = port.dirty.get();
         dirty.add(DirtyRange { start: byte(range.start), end: byte(range.end) });
         port.dirty.set(dirty);
+        let _busy = Busy::new(port);
         // SAFETY: as in `update`.
         change(&mut unsafe { raw::elements_mut(self.view, len) }[range])
     }
 
-    fn begin(&self) -> (&'r PortWrite, Busy<'r>) {
+    /// Notes that the whole port changes to `len` elements. The caller fills them; should it panic on the way and
+    /// the author catch that, the slot is what was left.
+    #[inline]
+    #[track_caller]
+    fn whole(&self, len: usize) -> &'r PortWrite {
+        let port = self.free();
+        if len > self.capacity() {
+            too_many(self.name, self.capacity(), len);
+        }
+        port.all.set(true);
+        port.len_bytes.set(len * size_of::<T>());
+        self.writes.touched.add(self.index);
+        port
+    }
+
+    /// Returns the port's notes: its slot is there and no closure of the author holds it.
+    #[inline]
+    #[track_caller]
+    fn free(&self) -> &'r PortWrite {
         let port = &self.writes.ports[usize::from(self.index)];
-        assert!(!self.view.write.is_null(), "the port `{}` can only be written in a tick", self.name);
-        assert!(
-            !port.busy.replace(true),
-            "the port `{}` is being written already, by a closure around this call",
-            self.name
-        );
-        (port, Busy(&port.busy))
+        if self.view.write.is_null() || port.busy.get() {
+            not_free(self.name, self.view);
+        }
+        port
     }
 
     /// Brings the slot up to date on its first touch and returns how many elements it has.
     fn current(&self, port: &PortWrite) -> usize {
-        if !port.touched.get() {
-            // SAFETY: `begin` showed that the slot is there and unborrowed.
+        if !self.writes.touched.has(self.index) {
+            // SAFETY: `free` showed that the slot is there and unborrowed.
             unsafe { raw::catch_up(self.view) };
             port.all.set(false);
             port.dirty.take();
             port.len_bytes.set(self.view.read.len.min(self.view.capacity));
-            self.touch(port);
+            self.writes.touched.add(self.index);
         }
         port.len_bytes.get() / size_of::<T>()
     }
+}
 
-    fn touch(&self, port: &PortWrite) {
-        port.touched.set(true);
-        let bits = &self.writes.touched;
-        bits.set(bits.get() | 1 << self.index);
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn too_many(name: &str, capacity: usize, len: usize) -> ! {
+    panic!(
+        "the port `{name}` holds {capacity} elements, but {len} were written; raise its count in signal_receptor!"
+    )
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn not_free(name: &str, view: &PortView) -> ! {
+    if view.write.is_null() {
+        panic!("the port `{name}` can only be written in a tick");
     }
+    panic!("the port `{name}` is being written already, by a closure around this call")
 }
 
 /// Writes a `Uniform` port of this cell.
@@ -246,6 +317,8 @@ impl<'r, T: Gpu> UniformWriter<'r, T> {
     }
 
     /// Writes the value; published when the tick returns.
+    #[inline]
+    #[track_caller]
     pub fn set(&self, value: &T) {
         self.array.write(core::slice::from_ref(value));
     }

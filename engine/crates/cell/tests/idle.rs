@@ -1,6 +1,6 @@
 //! A cell without a tick of its own, declared in a module and under strict lints.
 #![allow(clippy::unwrap_used, reason = "tests")]
-mod host;
+use cell::testing::{Request, TestCell};
 
 /// The cell.
 mod idle {
@@ -29,7 +29,7 @@ mod idle {
     }
 
     #[derive(Default)]
-    struct Idle;
+    pub(super) struct Idle;
 
     impl Cell for Idle {}
 
@@ -38,15 +38,12 @@ mod idle {
 
 #[test]
 fn a_cell_without_a_tick_says_so_once_and_submits_an_empty_list() {
-    let mut params = host::floats(&[1.0]);
-    params.extend(host::words([0]));
-    params.extend(host::floats(&[0.0, 1.0, 2.0]));
-    params.extend(host::text("dusk"));
-    let mut d = host::Driver::new(&idle::CELL_TABLE_V1, 6, params).map_err(|e| e.0).unwrap();
-    assert!(d.load().is_ok() && d.passes().is_ok() && d.tick().is_ok());
-    assert_eq!(d.told(|t| t.requests.clone()), [cell_abi::Request::NO_TICKS]);
-    let list: cell_wire::PassList = cell_wire::decode(&d.told(|t| t.passes[0].clone())).unwrap();
-    assert!(list.passes.is_empty());
+    let mut cell = TestCell::<idle::Idle>::new().unwrap();
+    cell.set("title", "dusk");
+    cell.load().unwrap();
+    assert!(cell.passes().unwrap().passes.is_empty());
+    cell.tick().unwrap();
+    assert_eq!(cell.told().requests, [Request::NO_TICKS]);
 }
 
 #[test]

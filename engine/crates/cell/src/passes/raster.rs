@@ -1,12 +1,13 @@
 //! A render pass.
+use super::builder::{PassBuilder, PassKind};
 use crate::{
     Blend, Compare, Count, Cull, DrawCall, Sealed, Topology,
     ports::{
-        AsPort, DepthKind, IndexKind, InstanceKind, Kind, PaintView, ReadView, SealedIndices, SealedKind,
-        SealedVertices, TextureKind, VertexKind, Writable,
+        AsPort, DepthKind, IndexKind, InstanceKind, Kind, PaintView, SealedIndices, SealedVertices,
+        VertexKind, Writable,
     },
 };
-use cell_wire::{ColorTarget, DepthTarget, Pass, Raster, Read, SealedBind, ViewOf, Work};
+use cell_wire::{ColorTarget, DepthTarget, Pass, Raster, SealedBind, Work};
 
 /// Whether a pass writes the depth that it tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +23,11 @@ pub enum DepthWrite {
 ///
 /// A pass without draws draws everything once: all indices (or vertices) of its ports, as often as its instance
 /// port has elements.
-pub struct RasterPass<'p> {
-    pass: &'p mut Pass,
+pub type RasterPass<'p> = PassBuilder<'p, OfRaster>;
+
+/// The kind of render passes, and what a draw takes of its pass.
+#[derive(Debug)]
+pub struct OfRaster {
     /// What a draw without a count draws.
     count: Count,
     /// How often a draw without a count of instances draws.
@@ -32,52 +36,36 @@ pub struct RasterPass<'p> {
     sealed_indices: Option<u16>,
 }
 
-impl<'p> RasterPass<'p> {
-    pub(super) fn new(pass: &'p mut Pass) -> Self {
+impl Default for OfRaster {
+    fn default() -> Self {
         Self {
-            pass,
             count: Count::Fixed(3),
             instances: Count::Fixed(1),
             sealed_vertices: None,
             sealed_indices: None,
         }
     }
+}
 
-    fn raster(&mut self) -> &mut Raster {
-        match &mut self.pass.work {
-            Work::Raster(r) => r,
-            Work::Compute(_) => unreachable!("`Passes::full` and `draw` make raster work"),
+impl PassKind for OfRaster {
+    fn finish(&self, pass: &mut Pass) {
+        let raster = raster_of(pass);
+        if raster.draws.is_empty() {
+            raster.draws.push(DrawCall::vertices(0, self.count).into_draw(self.instances));
         }
     }
+}
 
-    /// Names the pass in messages and reports; without it, its entry point does.
-    pub fn label(self, label: &str) -> Self {
-        self.pass.label = label.to_owned();
-        self
+fn raster_of(pass: &mut Pass) -> &mut Raster {
+    match &mut pass.work {
+        Work::Raster(r) => r,
+        Work::Compute(_) => unreachable!("`Passes::full` and `draw` make raster work"),
     }
+}
 
-    /// Lets the shader read a texture, uniform or storage port, or a level of a texture.
-    pub fn read(self, view: impl ReadView) -> Self {
-        self.pass.reads.push(view.to_read());
-        self
-    }
-
-    /// Lets the shader read a texture as of the last submitted frame, as `NAME_prev`.
-    pub fn read_previous<P: AsPort>(self, port: P) -> Self
-    where
-        P::Kind: TextureKind,
-    {
-        self.pass.reads.push(Read { port: port.as_port().index(), view: ViewOf::Previous });
-        self
-    }
-
-    /// Binds a sealed resource to a sealed port, for all draws of the pass.
-    pub fn bind<P: AsPort>(self, port: P, sealed: &Sealed<P::Kind>) -> Self
-    where
-        P::Kind: SealedKind,
-    {
-        self.pass.sealed.push(SealedBind { port: port.as_port().index(), id: sealed.id });
-        self
+impl RasterPass<'_> {
+    fn raster(&mut self) -> &mut Raster {
+        raster_of(self.pass)
     }
 
     /// Draws to a colour target, replacing what is there.
@@ -127,6 +115,7 @@ impl<'p> RasterPass<'p> {
     ///
     /// # Panics
     /// Before `.depth` or `.depth_test`.
+    #[track_caller]
     pub fn bias(mut self, constant: i32, slope: f32) -> Self {
         let depth = self.raster().depth.as_mut().expect("`.bias` comes after `.depth` or `.depth_test`");
         (depth.bias, depth.slope_bias) = (constant, slope);
@@ -141,9 +130,9 @@ impl<'p> RasterPass<'p> {
         let index = port.as_port().index();
         self.raster().vertex_ports.push(index);
         if <P::Kind as Kind>::SEALED {
-            self.sealed_vertices = Some(index);
+            self.kind.sealed_vertices = Some(index);
         } else if self.raster().index_port.is_none() {
-            self.count = Count::Published { port: index };
+            self.kind.count = Count::Published { port: index };
         }
         self
     }
@@ -156,7 +145,7 @@ impl<'p> RasterPass<'p> {
         let index = port.as_port().index();
         self.raster().vertex_ports.push(index);
         if !<P::Kind as Kind>::SEALED {
-            self.instances = Count::Published { port: index };
+            self.kind.instances = Count::Published { port: index };
         }
         self
     }
@@ -169,9 +158,9 @@ impl<'p> RasterPass<'p> {
         let index = port.as_port().index();
         self.raster().index_port = Some(index);
         if <P::Kind as Kind>::SEALED {
-            self.sealed_indices = Some(index);
+            self.kind.sealed_indices = Some(index);
         } else {
-            self.count = Count::Published { port: index };
+            self.kind.count = Count::Published { port: index };
         }
         self
     }
@@ -190,7 +179,7 @@ impl<'p> RasterPass<'p> {
 
     /// Adds a draw.
     pub fn draw(mut self, call: DrawCall) -> Self {
-        let draw = call.into_draw(self.instances);
+        let draw = call.into_draw(self.kind.instances);
         self.raster().draws.push(draw);
         self
     }
@@ -199,23 +188,15 @@ impl<'p> RasterPass<'p> {
     ///
     /// # Panics
     /// Before `.vertices` and `.indices` named the sealed ports that take the mesh.
+    #[track_caller]
     pub fn mesh<T>(self, vertices: &Sealed<SealedVertices<T>>, indices: &Sealed<SealedIndices>) -> Self {
-        let (Some(v), Some(i)) = (self.sealed_vertices, self.sealed_indices) else {
+        let (Some(v), Some(i)) = (self.kind.sealed_vertices, self.kind.sealed_indices) else {
             panic!("`.mesh` comes after `.vertices(port)` and `.indices(port)` with sealed ports");
         };
-        let mut draw = DrawCall::indexed(0, indices.count()).into_draw(self.instances);
+        let mut draw = DrawCall::indexed(0, indices.count()).into_draw(self.kind.instances);
         draw.sealed = vec![SealedBind { port: v, id: vertices.id }, SealedBind { port: i, id: indices.id }];
         let mut pass = self;
         pass.raster().draws.push(draw);
         pass
-    }
-}
-
-impl Drop for RasterPass<'_> {
-    fn drop(&mut self) {
-        if self.raster().draws.is_empty() {
-            let draw = DrawCall::vertices(0, self.count).into_draw(self.instances);
-            self.raster().draws.push(draw);
-        }
     }
 }
