@@ -8,6 +8,7 @@ use crate::{
 use proc_macro2::{Span, TokenStream};
 use syn::{
     Ident, LitStr, Token, braced,
+    ext::IdentExt as _,
     parse::{ParseStream, Parser},
     token::Brace,
 };
@@ -50,8 +51,8 @@ fn receptor(input: ParseStream<'_>, faults: &mut Faults) -> syn::Result<Option<R
     let (mut groups, mut all_ports): (Vec<PortGroup>, Vec<Port>) = (Vec::new(), Vec::new());
     let mut seen: Vec<String> = Vec::new();
     while !input.is_empty() {
-        let section: Ident = input.call(syn::ext::IdentExt::parse_any)?;
-        input.parse::<Token![:]>()?;
+        let section: Ident = input.call(Ident::parse_any)?;
+        colon(input, &section)?;
         let word = section.to_string();
         if seen.contains(&word) {
             faults.add(section.span(), format!("the section `{word}` is there twice"));
@@ -80,10 +81,10 @@ fn receptor(input: ParseStream<'_>, faults: &mut Faults) -> syn::Result<Option<R
             }
         }
         seen.push(word);
-        if !input.is_empty() {
-            input.parse::<Token![,]>()?;
-        }
+        comma(input)?;
     }
+    check_group_names(&groups, faults);
+    check_shader_names(&all_ports, faults);
     if all_ports.len() > ports::MAX_PORTS {
         let span = all_ports[ports::MAX_PORTS].name.span();
         faults.add(span, format!("a cell has at most {} ports; this is one more", ports::MAX_PORTS));
@@ -125,23 +126,64 @@ fn port_group(
     braced!(body in input);
     let first = all.len();
     while !body.is_empty() {
-        let port: Ident = body.parse()?;
-        body.parse::<Token![:]>()?;
+        let port: Ident = body.call(Ident::parse_any)?;
+        colon(&body, &port)?;
         if let Some(fault) = names::port_fault(&port) {
             faults.add(port.span(), fault);
         }
-        if all.iter().any(|p| p.name == port) {
+        if !names::is_free_in_rust(&port) {
+            ports::read(port, direction, &body, faults)?;
+        } else if all.iter().any(|p| p.name == port) {
             faults.add(port.span(), format!("the port `{port}` is declared twice"));
             ports::read(port, direction, &body, &mut Faults::default())?;
         } else if let Some(port) = ports::read(port, direction, &body, faults)? {
             all.push(port);
         }
-        if !body.is_empty() {
-            body.parse::<Token![,]>()?;
-        }
+        comma(&body)?;
     }
     groups.push(PortGroup { name, first, count: all.len() - first });
     Ok(())
+}
+
+/// Reads the `:` behind `name`.
+pub(crate) fn colon(input: ParseStream<'_>, name: &Ident) -> syn::Result<()> {
+    if input.parse::<Option<Token![:]>>()?.is_none() {
+        return Err(syn::Error::new(name.span(), format!("write a `:` behind `{name}`")));
+    }
+    Ok(())
+}
+
+/// Reads the `,` between two entries, if there is another one.
+pub(crate) fn comma(input: ParseStream<'_>) -> syn::Result<()> {
+    if !input.is_empty() && input.parse::<Option<Token![,]>>()?.is_none() {
+        return Err(input.error("a `,` is missing in front of this"));
+    }
+    Ok(())
+}
+
+/// Each port group becomes a struct.
+fn check_group_names(groups: &[PortGroup], faults: &mut Faults) {
+    for (n, group) in groups.iter().enumerate() {
+        let name = &group.name;
+        if groups[..n].iter().any(|g| g.name == *name) {
+            faults
+                .add(name.span(), format!("two groups of ports are called `{name}`; each becomes a struct"));
+        }
+    }
+}
+
+/// The shader sees more than one variable of some ports.
+fn check_shader_names(all: &[Port], faults: &mut Faults) {
+    for port in all {
+        let name = port.name.to_string();
+        for (suffix, what) in [("_prev", "as of the last frame"), ("_out", "for storing")] {
+            let stem = name.strip_suffix(suffix).filter(|s| all.iter().any(|p| p.name == s));
+            if let Some(stem) = stem {
+                let says = format!("shaders know `{stem}` {what} as `{name}`: call this port something else");
+                faults.add(port.name.span(), says);
+            }
+        }
+    }
 }
 
 /// Skips the value of a section that does not exist, so that what follows is read.
@@ -207,6 +249,45 @@ mod tests {
             assert!(f.iter().any(|m| m.contains(says)), "nobody says {says:?}: {f:#?}");
         }
         assert_eq!(f.len(), 10, "{f:#?}");
+    }
+
+    #[test]
+    fn punctuation_that_is_missing_is_named() {
+        for (input, says) in [
+            (quote!(name: demo_v1 output: Out { a: Backbuffer }), "a `,` is missing in front of this"),
+            (quote!(name: demo_v1, output: Out { a: Backbuffer b: Backbuffer }), "a `,` is missing"),
+            (quote!(name: demo_v1, params: { a: f32 = 1.0 b: f32 }), "a `,` is missing"),
+            (quote!(name: demo_v1, params: { sun: { a: f32 = 1.0 b: f32 } }), "a `,` is missing"),
+            (quote!(name demo_v1), "write a `:` behind `name`"),
+            (quote!(name: demo_v1, output: Out { a Backbuffer }), "write a `:` behind `a`"),
+            (quote!(name: demo_v1, params: { a f32 }), "write a `:` behind `a`"),
+        ] {
+            let f = faults_of(input);
+            assert!(f.len() == 1 && f[0].contains(says), "{f:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_rust_or_the_shader_has_taken_are_refused_and_do_not_spoil_the_rest() {
+        let f = faults_of(quote! {
+            name: demo_v1,
+            params: { type: u32 = 1, in: f32 = 0.0 },
+            own: Mine { loop: Indices<3>, dyn: Indices<3>, a: Screen<Rgba16Float, 1, 1>, a_out: Indices<3> },
+            output: Mine { a_prev: Backbuffer, b: Scren<Rgba16Float, 1, 1> },
+        });
+        for says in [
+            "a parameter cannot be called `type`",
+            "a parameter cannot be called `in`",
+            "a port cannot be called `loop`: the word has a meaning in shaders",
+            "a port cannot be called `dyn`: the word has a meaning in Rust",
+            "shaders know `a` for storing as `a_out`",
+            "shaders know `a` as of the last frame as `a_prev`",
+            "two groups of ports are called `Mine`",
+            "no port type `Scren`",
+        ] {
+            assert!(f.iter().any(|m| m.contains(says)), "nobody says {says:?}: {f:#?}");
+        }
+        assert_eq!(f.len(), 8, "{f:#?}");
     }
 
     #[test]

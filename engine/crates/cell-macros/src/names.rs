@@ -1,5 +1,6 @@
 //! Names that ports and parameters cannot have, and names made of names.
 use proc_macro2::Span;
+use quote::ToTokens as _;
 use syn::Ident;
 
 /// Words that WGSL keeps for itself: no variable, field or type can have them.
@@ -194,9 +195,15 @@ const IN_HEADER: &[&str] = &[
     "u32",
     "sampler",
     "sampler_comparison",
+    "texture_2d",
+    "texture_depth_2d",
+    "texture_storage_2d",
     "vec2f",
+    "vec2u",
     "vec3f",
     "vec4f",
+    "vec4u",
+    "mat4x4f",
 ];
 
 /// The methods of `cell::Cx`, which a port's method of the same name could not reach.
@@ -225,11 +232,19 @@ const IN_CX: &[&str] = &[
     "port_value_writer",
 ];
 
+/// Returns whether an item can have the name: it is no word that Rust keeps for itself.
+pub(crate) fn is_free_in_rust(name: &Ident) -> bool {
+    syn::parse2::<Ident>(name.into_token_stream()).is_ok()
+}
+
 /// Returns why `name` cannot be a port's name.
 pub(crate) fn port_fault(name: &Ident) -> Option<String> {
     let text = name.to_string();
     if WGSL.contains(&text.as_str()) || IN_HEADER.contains(&text.as_str()) {
         return Some(format!("a port cannot be called `{text}`: the word has a meaning in shaders"));
+    }
+    if !is_free_in_rust(name) {
+        return Some(format!("a port cannot be called `{text}`: the word has a meaning in Rust"));
     }
     if IN_CX.contains(&text.as_str()) {
         return Some(format!("a port cannot be called `{text}`: `Cx` has a method of that name"));
@@ -240,7 +255,13 @@ pub(crate) fn port_fault(name: &Ident) -> Option<String> {
 /// Returns why `name` cannot be the name of a parameter or a group of parameters.
 pub(crate) fn param_fault(name: &Ident) -> Option<String> {
     let text = name.to_string();
-    field_fault(&text).map(|why| format!("a parameter {why}")).or_else(|| snake_fault("parameter", &text))
+    if let Some(why) = field_fault(&text) {
+        return Some(format!("a parameter {why}"));
+    }
+    if !is_free_in_rust(name) {
+        return Some(format!("a parameter cannot be called `{text}`: the word has a meaning in Rust"));
+    }
+    snake_fault("parameter", &text)
 }
 
 /// Returns why `name` cannot be the name of a field in shaders.

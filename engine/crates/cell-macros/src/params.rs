@@ -1,14 +1,16 @@
 //! Parameters: reading their declarations, writing their lines, structs and decoders.
 use crate::{
     faults::{Faults, did_you_mean},
+    grammar::{colon, comma},
     names,
     ports::float,
 };
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens as _, quote};
+use std::fmt::Display;
 use syn::{
-    Expr, ExprArray, ExprLit, ExprUnary, Ident, Lit, Token, UnOp, braced, parse::ParseStream,
-    spanned::Spanned,
+    Expr, ExprArray, ExprLit, ExprUnary, Ident, Lit, Token, Type, UnOp, braced, ext::IdentExt as _,
+    parse::ParseStream, spanned::Spanned,
 };
 
 /// `threshold: f32 = 1.0`, or `sun: { ... }`, or `fly?: { ... }`.
@@ -51,16 +53,18 @@ static TYPES: [ParamType; 9] = [
 pub(crate) fn read(input: ParseStream<'_>, faults: &mut Faults) -> syn::Result<Vec<ParamItem>> {
     let (mut out, mut seen): (Vec<ParamItem>, Vec<Ident>) = (Vec::new(), Vec::new());
     while !input.is_empty() {
-        let name: Ident = input.parse()?;
-        check_name(&name, &mut seen, faults);
+        let name: Ident = input.call(Ident::parse_any)?;
+        let sound = check_name(&name, &mut seen, faults);
         let question: Option<Token![?]> = input.parse()?;
-        input.parse::<Token![:]>()?;
+        colon(input, &name)?;
         if input.peek(syn::token::Brace) {
             let body;
             braced!(body in input);
             let optional = question.is_some();
             let members = members(&body, &name, optional, faults)?;
-            out.push(ParamItem::Group { name, optional, members });
+            if sound {
+                out.push(ParamItem::Group { name, optional, members });
+            }
         } else {
             if let Some(q) = question {
                 faults.add(
@@ -68,11 +72,10 @@ pub(crate) fn read(input: ParseStream<'_>, faults: &mut Faults) -> syn::Result<V
                     "only a group of parameters can be optional; give this one a default instead",
                 );
             }
-            out.extend(one(name, input, faults)?.map(ParamItem::One));
+            let param = one(name, input, faults)?;
+            out.extend(param.filter(|_| sound).map(ParamItem::One));
         }
-        if !input.is_empty() {
-            input.parse::<Token![,]>()?;
-        }
+        comma(input)?;
     }
     Ok(out)
 }
@@ -85,9 +88,9 @@ fn members(
 ) -> syn::Result<Vec<Param>> {
     let (mut out, mut seen): (Vec<Param>, Vec<Ident>) = (Vec::new(), Vec::new());
     while !input.is_empty() {
-        let name: Ident = input.parse()?;
-        check_name(&name, &mut seen, faults);
-        input.parse::<Token![:]>()?;
+        let name: Ident = input.call(Ident::parse_any)?;
+        let sound = check_name(&name, &mut seen, faults);
+        colon(input, &name)?;
         if input.peek(syn::token::Brace) {
             return Err(input.error("groups of parameters do not nest"));
         }
@@ -99,40 +102,63 @@ fn members(
                     format!("`{}` needs a default: a scene may leave out all of `{group}`", p.name),
                 );
             }
-            out.push(p);
+            out.extend(Some(p).filter(|_| sound));
         }
-        if !input.is_empty() {
-            input.parse::<Token![,]>()?;
-        }
+        comma(input)?;
     }
-    if out.is_empty() {
+    if seen.is_empty() {
         faults.add(group.span(), format!("the group `{group}` has no members"));
     }
     Ok(out)
 }
 
-fn check_name(name: &Ident, seen: &mut Vec<Ident>, faults: &mut Faults) {
+/// Returns whether an item can have the name.
+fn check_name(name: &Ident, seen: &mut Vec<Ident>, faults: &mut Faults) -> bool {
     if let Some(fault) = names::param_fault(name) {
         faults.add(name.span(), fault);
     }
-    if seen.contains(name) {
+    let is_new = !seen.contains(name);
+    if !is_new {
         faults.add(name.span(), format!("the parameter `{name}` is declared twice"));
     }
     seen.push(name.clone());
+    is_new && names::is_free_in_rust(name)
 }
 
 fn one(name: Ident, input: ParseStream<'_>, faults: &mut Faults) -> syn::Result<Option<Param>> {
-    let ty: Ident = input.parse()?;
+    let ty: Type = input.parse()?;
     let default =
         if input.parse::<Option<Token![=]>>()?.is_some() { Some(input.parse::<Expr>()?) } else { None };
-    let word = ty.to_string();
-    let Some(kind) = TYPES.iter().find(|t| t.word == word) else {
-        let hint = did_you_mean(&word, TYPES.iter().map(|t| t.word));
-        faults.add(ty.span(), format!("there is no parameter type `{word}`{hint}"));
-        return Ok(None);
+    let Some(kind) = faults.take(param_type(&ty)) else { return Ok(None) };
+    let default = match default {
+        None => None,
+        Some(e) => match faults.take(default_text(kind, &e)) {
+            // Without its default it would be called one that a scene has to give.
+            None => return Ok(None),
+            sound => sound,
+        },
     };
-    let default = default.and_then(|e| faults.take(default_text(kind, &e)));
     Ok(Some(Param { name, kind, default }))
+}
+
+fn param_type(ty: &Type) -> syn::Result<&'static ParamType> {
+    let written = ty.to_token_stream().to_string();
+    let word = match ty {
+        Type::Path(path) => path.path.segments.last().map_or_else(String::new, |s| s.ident.to_string()),
+        _ => written.clone(),
+    };
+    if let Some(kind) = TYPES.iter().find(|t| t.word == word) {
+        return Ok(kind);
+    }
+    // What Rust calls them.
+    let hint = match written.replace(' ', "").as_str() {
+        "String" | "str" | "&str" => "; write `Text`".to_owned(),
+        "[f32;2]" => "; write `Vec2`".to_owned(),
+        "[f32;3]" => "; write `Vec3`".to_owned(),
+        "[f32;4]" => "; write `Vec4`".to_owned(),
+        _ => did_you_mean(&word, TYPES.iter().map(|t| t.word)),
+    };
+    Err(syn::Error::new(ty.span(), format!("there is no parameter type `{written}`{hint}")))
 }
 
 fn default_text(kind: &ParamType, e: &Expr) -> syn::Result<String> {
@@ -155,11 +181,8 @@ fn default_text(kind: &ParamType, e: &Expr) -> syn::Result<String> {
             let v = elems.iter().map(number).collect::<syn::Result<Vec<_>>>().map_err(|_| wrong())?;
             if v.len() == kind.floats { Ok(words(v)) } else { Err(wrong()) }
         }
-        ("u32", Expr::Lit(ExprLit { lit: Lit::Int(n), .. })) => Ok(n.base10_parse::<u32>()?.to_string()),
-        ("i32", _) => {
-            let n = integer(e).and_then(|n| i32::try_from(n).ok()).ok_or_else(wrong)?;
-            Ok(n.to_string())
-        }
+        ("u32", _) => whole::<u32>(e, u32::MIN, u32::MAX).unwrap_or_else(|| Err(wrong())),
+        ("i32", _) => whole::<i32>(e, i32::MIN, i32::MAX).unwrap_or_else(|| Err(wrong())),
         ("bool", Expr::Lit(ExprLit { lit: Lit::Bool(b), .. })) => Ok(b.value.to_string()),
         ("Text" | "Asset", Expr::Lit(ExprLit { lit: Lit::Str(s), .. })) => {
             let text = s.value();
@@ -173,10 +196,17 @@ fn default_text(kind: &ParamType, e: &Expr) -> syn::Result<String> {
     }
 }
 
-fn integer(e: &Expr) -> Option<i64> {
+/// Returns a whole number as text, or that it is out of range; `None` if it is no whole number.
+fn whole<N: TryFrom<i128> + Display>(e: &Expr, least: N, most: N) -> Option<syn::Result<String>> {
+    let n = integer(e)?.and_then(|n| N::try_from(n).ok()).map(|n| n.to_string());
+    Some(n.ok_or_else(|| syn::Error::new(e.span(), format!("the default is within {least} and {most}"))))
+}
+
+/// Returns the value of a whole number with an optional minus: no value if it is beyond any range.
+fn integer(e: &Expr) -> Option<Option<i128>> {
     match e {
-        Expr::Lit(ExprLit { lit: Lit::Int(n), .. }) => n.base10_parse().ok(),
-        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => integer(expr).map(|n| -n),
+        Expr::Lit(ExprLit { lit: Lit::Int(n), .. }) => Some(n.base10_parse().ok()),
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => Some(integer(expr)?.map(|n| -n)),
         _ => None,
     }
 }
@@ -338,7 +368,8 @@ mod tests {
     fn faults_say_what_is_expected() {
         let (_, faults) = parse(quote! {
             a: f23 = 1.0, b: f32 = "x", c: Vec3 = [0.0, 1.0], d: u32 = 1, d: u32 = 2, e?: f32,
-            f?: { g: Asset }, h: {}, i: Text = "a\"b", j: i32 = 3000000000,
+            f?: { g: Asset, n: f32 = true }, h: {}, i: Text = "a\"b", j: i32 = 3000000000, k: u32 = -1,
+            l: [f32; 3] = [0.0, 0.0, 0.0], m: String, o: u32 = 99999999999999999999999999999999999999999999,
         });
         for says in [
             "no parameter type `f23`; did you mean `f32`?",
@@ -349,10 +380,13 @@ mod tests {
             "`g` needs a default",
             "the group `h` has no members",
             "cannot hold quotes",
-            "the default of a `i32`",
+            "the default is within -2147483648 and 2147483647",
+            "the default is within 0 and 4294967295",
+            "no parameter type `[f32 ; 3]`; write `Vec3`",
+            "no parameter type `String`; write `Text`",
         ] {
             assert!(faults.iter().any(|m| m.contains(says)), "nobody says {says:?}: {faults:#?}");
         }
-        assert_eq!(faults.len(), 9, "{faults:#?}");
+        assert_eq!(faults.len(), 14, "{faults:#?}");
     }
 }

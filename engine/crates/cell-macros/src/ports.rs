@@ -132,6 +132,10 @@ pub(crate) fn read(
 ) -> syn::Result<Option<Port>> {
     let (mut now, mut history) = (None, None);
     while input.peek(Ident) && input.peek2(Ident) {
+        // Two words in a row are a flag and a type, or a type and a port behind a missing comma.
+        if input.fork().parse::<Ident>().is_ok_and(|word| SHAPES.iter().any(|s| word == s.name)) {
+            break;
+        }
         let flag: Ident = input.parse()?;
         match flag.to_string().as_str() {
             "now" => now = Some(flag.span()),
