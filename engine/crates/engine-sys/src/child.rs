@@ -15,15 +15,20 @@ use std::time::Duration;
 
 use rustix::io::{Errno, fcntl_dupfd_cloexec, retry_on_intr};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getppid, pidfd_open, pidfd_send_signal,
-    set_parent_process_death_signal, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, getppid, getpriority_process, pidfd_open,
+    pidfd_send_signal, set_parent_process_death_signal, setpriority_process, waitid,
 };
 use thiserror::Error;
 
-use crate::fds::{CONTROL_FD, ControlSocket, wait_readable};
+use crate::fds::{CONTROL_FD, ControlSocket, wait_any_readable, wait_readable};
+use crate::limits::Reason;
+
+/// How many descriptors a child may have open at once: its streams, its socket, what a packet brings
+/// ([`MAX_FDS`](crate::MAX_FDS)), and the files of libraries while they are loaded. What it maps needs none.
+pub const CHILD_OPEN_FILES: u64 = 256;
 
 /// Runs the running executable again with `args`, only the variables of `env`, and `control` (the child's end) at [`CONTROL_FD`].
-/// No other descriptor of this process reaches it, whether opened with close-on-exec or not.
+/// No other descriptor of this process reaches it, whether opened with close-on-exec or not, and it may have [`CHILD_OPEN_FILES`] open.
 ///
 /// The child should call [`bind_to_parent`] first. The kernel then ends it with the *thread* that called this, so call it from one that lives as
 /// long as the child should.
@@ -51,7 +56,11 @@ pub fn spawn_self<A: AsRef<OsStr>>(
                 if at == CONTROL_FD { libc::fcntl(at, libc::F_SETFD, 0) } else { libc::dup2(at, CONTROL_FD) };
             let rest = (CONTROL_FD + 1).unsigned_abs();
             let flags = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
-            if kept < 0 || libc::close_range(rest, u32::MAX, flags) < 0 {
+            let few = libc::rlimit { rlim_cur: CHILD_OPEN_FILES, rlim_max: CHILD_OPEN_FILES };
+            if kept < 0
+                || libc::close_range(rest, u32::MAX, flags) < 0
+                || libc::setrlimit(libc::RLIMIT_NOFILE, &raw const few) < 0
+            {
                 return Err(io::Error::last_os_error());
             }
             Ok(())
@@ -71,6 +80,20 @@ pub fn spawn_self<A: AsRef<OsStr>>(
     }
 }
 
+/// Has the kernel end (`SIGTERM`) what `command` starts when the *thread* that starts it ends, and so with this process: a tool whose result
+/// nobody waits for any more.
+pub fn end_with_parent(command: &mut Command) {
+    let parent = getpid();
+    // SAFETY: between fork and exec the closure makes two system calls and touches no memory but its own copy of a number.
+    unsafe {
+        command.pre_exec(move || {
+            set_parent_process_death_signal(Some(Signal::TERM))?;
+            // Asked after the request: a parent that dies from here on takes it along.
+            if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
+        });
+    }
+}
+
 /// In the child: asks the kernel to kill this process when the thread that spawned it ends, and makes sure that it has not ended already.
 /// `expected_parent` is the engine's process id, passed as an argument. To be called from the main thread, first.
 ///
@@ -84,6 +107,24 @@ pub fn bind_to_parent(expected_parent: u32) -> Result<(), ParentGone> {
         return Err(ParentGone { expected: expected_parent, found });
     }
     Ok(())
+}
+
+/// Waits until one of `children` has ended, for at most `timeout`. Returns whether one has.
+///
+/// # Errors
+/// The kernel's answer, if there are more of them than this process may have descriptors.
+pub fn wait_for_any<'a>(
+    children: impl IntoIterator<Item = &'a ChildProcess>,
+    timeout: Duration,
+) -> io::Result<bool> {
+    let mut fds = Vec::new();
+    for child in children {
+        if child.ended.is_some() {
+            return Ok(true);
+        }
+        fds.push(child.as_fd());
+    }
+    Ok(wait_any_readable(&fds, Some(timeout))?)
 }
 
 /// A running child. Dropping it kills it and waits for its end.
@@ -133,6 +174,19 @@ impl ChildProcess {
             Ok(()) | Err(Errno::SRCH) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Lowers the priority of one thread of the child, for as long as that thread lives: its nice value becomes `by` more than that of the
+    /// child's first thread.
+    ///
+    /// # Errors
+    /// `NotFound` when the child has no such thread, or the kernel's answer.
+    pub fn lower(&self, thread: u32, by: i32) -> io::Result<()> {
+        // The number came from the child: it must not reach the threads of others.
+        std::fs::metadata(format!("/proc/{}/task/{thread}", self.pid()))?;
+        let nice = getpriority_process(Some(self.pid))?.saturating_add(by).min(19);
+        let thread = i32::try_from(thread).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
+        Ok(setpriority_process(Some(thread), nice)?)
     }
 
     fn reap(&mut self, options: WaitIdOptions) -> io::Result<Option<ExitCause>> {
@@ -191,10 +245,10 @@ impl fmt::Display for ExitCause {
 #[derive(Debug, Error)]
 pub enum SpawnError {
     /// No descriptor for its socket or its pidfd.
-    #[error("cannot start a cell's process: no file descriptor for it ({0}); try a higher `ulimit -n`")]
+    #[error("cannot start a cell's process: {}", Reason(.0))]
     Descriptor(io::Error),
     /// Fork or exec failed.
-    #[error("cannot start a cell's process from the engine's own executable: {0}")]
+    #[error("cannot start a cell's process from the engine's own executable: {}", Reason(.0))]
     Exec(io::Error),
 }
 

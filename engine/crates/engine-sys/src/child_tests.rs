@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use super::*;
-use crate::{Memfd, RingConsumer, RingProducer, Seals, WaitOutcome, create_ring};
+use crate::{Memfd, OpenFiles, RingConsumer, RingProducer, Seals, WaitOutcome, create_ring};
 
 const ROLE: &str = "ENGINE_SYS_TEST_ROLE";
 const ROUNDS: u64 = 5_000;
@@ -42,6 +42,22 @@ fn child_entry() {
             fds.sort();
             let report = format!("{}\n{}", names.join(","), fds.join("\n"));
             control.send(report.as_bytes(), &[]).unwrap();
+        }
+        "limits" => {
+            let born = OpenFiles::now();
+            let low = rustix::process::Rlimit { current: Some(20), maximum: born.hard };
+            rustix::process::setrlimit(rustix::process::Resource::Nofile, low).unwrap();
+            let mut held = Vec::new();
+            let error = loop {
+                match Memfd::create("one more", 4096) {
+                    Ok(memfd) => held.push(memfd),
+                    Err(error) => break error.to_string(),
+                }
+            };
+            let room = std::fs::File::open("/proc/self/stat").is_ok();
+            let raised = OpenFiles::raise().unwrap();
+            let more = Memfd::create("one more", 4096).is_ok();
+            control.send(format!("{born:?}\n{error}\n{raised:?}\n{more} {room}").as_bytes(), &[]).unwrap();
         }
         "echo" => {
             let mut fds = control.recv(&mut bytes, 8, None).unwrap().into_iter();
@@ -124,6 +140,37 @@ fn a_child_inherits_what_it_is_given_and_no_more() {
     assert_eq!(fds.lines().count(), 5, "{fds}");
     assert!(fds.lines().nth(3).unwrap().contains("socket:"), "{fds}");
     assert_eq!(child.wait_timeout(PATIENCE).unwrap(), Some(ExitCause::Code(0)));
+}
+
+#[test]
+fn a_child_may_open_few_descriptors_and_an_error_for_lack_of_them_names_the_limit() {
+    let (mut child, control) = spawn("limits");
+    let mut bytes = Vec::new();
+    control.recv(&mut bytes, 1 << 16, Some(PATIENCE)).unwrap();
+    let report = String::from_utf8(bytes).unwrap();
+    let lines: Vec<&str> = report.lines().collect();
+    let few = OpenFiles { soft: Some(CHILD_OPEN_FILES), hard: Some(CHILD_OPEN_FILES) };
+    assert_eq!(lines[0], format!("{few:?}"), "the limit that it is born with");
+    assert!(lines[1].contains("20 descriptors open") && lines[1].contains("at most 256"), "{}", lines[1]);
+    let raised = format!("{few:?}");
+    assert_eq!(
+        lines[2..],
+        [&raised, "true true"],
+        "it is raised, which helps; files could be opened all along"
+    );
+    assert_eq!(child.wait_timeout(PATIENCE).unwrap(), Some(ExitCause::Code(0)));
+}
+
+#[test]
+fn many_children_are_waited_for_at_once() {
+    let (mut one, control) = spawn("sleep");
+    let (mut other, _second_control) = spawn("sleep");
+    control.recv(&mut Vec::new(), 8, Some(PATIENCE)).unwrap();
+    assert!(!wait_for_any([&one, &other], Duration::from_millis(5)).unwrap());
+    other.kill().unwrap();
+    assert!(wait_for_any([&one, &other], PATIENCE).unwrap());
+    assert!(other.try_wait().unwrap().is_some() && one.try_wait().unwrap().is_none());
+    assert!(wait_for_any([&one, &other], PATIENCE).unwrap(), "one that was reaped counts");
 }
 
 #[test]

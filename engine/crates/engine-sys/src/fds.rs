@@ -18,6 +18,8 @@ use rustix::net::{
 };
 use thiserror::Error;
 
+use crate::limits::Reason;
+
 /// The descriptor number at which a child finds its control socket.
 pub const CONTROL_FD: RawFd = 3;
 
@@ -66,10 +68,10 @@ impl ControlSocket {
         self.fd.as_fd()
     }
 
-    /// Sends one packet with copies of `fds`. Waits while the socket's buffer is full.
+    /// Sends one packet with copies of `fds`. Never waits: who does not take its packets must not hold up the sender.
     ///
     /// # Errors
-    /// [`ControlError::Closed`] if the peer is gone; [`ControlError::Empty`] and [`ControlError::TooManyFds`] for what cannot be sent.
+    /// [`ControlError::Closed`] if the peer is gone, [`ControlError::Full`] if it has not taken what was sent before; [`ControlError::Empty`] and [`ControlError::TooManyFds`] for what cannot be sent.
     pub fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), ControlError> {
         if bytes.is_empty() {
             return Err(ControlError::Empty);
@@ -85,7 +87,7 @@ impl ControlSocket {
                 assert!(pushed, "the space is for MAX_FDS");
             }
             let iov = [IoSlice::new(bytes)];
-            sendmsg(&self.fd, &iov, &mut control, SendFlags::NOSIGNAL)
+            sendmsg(&self.fd, &iov, &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
         })?;
         Ok(())
     }
@@ -146,6 +148,9 @@ pub enum ControlError {
     /// The peer has closed its end or died.
     #[error("the other side of the control socket is gone")]
     Closed,
+    /// The peer has not taken what was sent before.
+    #[error("the other side of the control socket does not take its packets")]
+    Full,
     /// Nothing came in time.
     #[error("nothing came over the control socket in time")]
     TimedOut,
@@ -169,7 +174,7 @@ pub enum ControlError {
     )]
     NotInherited,
     /// The kernel's answer to anything else.
-    #[error("control socket: {0}")]
+    #[error("control socket: {}", Reason(.0))]
     Io(std::io::Error),
 }
 
@@ -177,6 +182,7 @@ impl From<Errno> for ControlError {
     fn from(errno: Errno) -> Self {
         match errno {
             Errno::PIPE | Errno::CONNRESET => Self::Closed,
+            Errno::AGAIN => Self::Full,
             Errno::TOOMANYREFS => Self::TooManyFds,
             other => Self::Io(other.into()),
         }
@@ -185,11 +191,21 @@ impl From<Errno> for ControlError {
 
 /// Waits until `fd` has something to read, has ended or failed. Returns false if `timeout` passed first.
 pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> rustix::io::Result<bool> {
+    wait_any_readable(&[fd], timeout)
+}
+
+/// Waits until one of `fds` has something to read, has ended or failed. Returns false if `timeout` passed first.
+pub(crate) fn wait_any_readable(
+    fds: &[BorrowedFd<'_>],
+    timeout: Option<Duration>,
+) -> rustix::io::Result<bool> {
     let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
+    let mut polled: Vec<PollFd<'_>> =
+        fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
     loop {
         let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
         let limit = left.and_then(|t| t.try_into().ok());
-        match poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], limit.as_ref()) {
+        match poll(&mut polled, limit.as_ref()) {
             Ok(0) if left == Some(Duration::ZERO) => return Ok(false),
             Ok(0) | Err(Errno::INTR) => {}
             Ok(_) => return Ok(true),
@@ -240,6 +256,9 @@ mod tests {
         assert!(matches!(a.send(b"x", &many), Err(ControlError::TooManyFds)));
         a.send(b"x", &many[..MAX_FDS]).unwrap();
         assert_eq!(b.recv(&mut bytes, 8, None).unwrap().len(), MAX_FDS);
+        let full = (0..100_000).find_map(|_| a.send(b"x", &[]).err());
+        assert!(matches!(full, Some(ControlError::Full)), "a peer that takes nothing: {full:?}");
+        while b.recv(&mut bytes, 8, Some(Duration::ZERO)).is_ok() {}
         drop(a);
         assert!(matches!(b.recv(&mut bytes, 8, None), Err(ControlError::Closed)));
         assert!(matches!(b.send(b"x", &[]), Err(ControlError::Closed)));

@@ -7,6 +7,7 @@
 //! | [`RingProducer`], [`RingConsumer`] | a byte ring in shared memory, between threads or processes |
 //! | [`ControlSocket`] | packets and file descriptors between the engine and a child |
 //! | [`ChildProcess`] | the engine's own executable, run again, watched and ended by a pidfd |
+//! | [`OpenFiles`] | how many descriptors the system allows |
 //! | [`thread`], [`write_atomically`] | priorities and CPU clocks; files that are replaced whole or not at all |
 //!
 //! **The order that keeps one writer** (ARCHITECTURE.md, memory rule 1): [`Memfd::create`], the owner maps [`MapRw`] and acks, the host calls
@@ -23,6 +24,7 @@ mod atomic_file;
 mod child;
 mod copy;
 mod fds;
+mod limits;
 mod map;
 mod memfd;
 mod ring;
@@ -37,9 +39,13 @@ mod loom_header;
 mod loom_ring;
 
 pub use atomic_file::write_atomically;
-pub use child::{ChildProcess, ExitCause, ParentGone, SpawnError, bind_to_parent, spawn_self};
+pub use child::{
+    CHILD_OPEN_FILES, ChildProcess, ExitCause, ParentGone, SpawnError, bind_to_parent, end_with_parent,
+    spawn_self, wait_for_any,
+};
 pub use copy::{copy_in, copy_out};
 pub use fds::{CONTROL_FD, ControlError, ControlSocket, MAX_FDS};
+pub use limits::OpenFiles;
 pub use map::{MapRo, MapRw, OutOfRange, SealedMap};
 pub use memfd::{ForeignMemfdError, Memfd, MemfdError, Seals};
 #[cfg(not(loom))]

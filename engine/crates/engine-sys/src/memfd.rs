@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{MemfdFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create};
 use thiserror::Error;
 
+use crate::limits::{Reason, check_reserve};
+
 /// The seals of a memfd (`F_SEAL_*`).
 pub use rustix::fs::SealFlags as Seals;
 
@@ -22,19 +24,20 @@ impl Memfd {
     /// Creates zeroed shared memory of `len` bytes that can be sealed. `name` shows up in `/proc/PID/maps` only.
     ///
     /// # Errors
-    /// [`MemfdError::Create`] if the kernel refuses (no descriptors or no memory left), or if `len` is 0.
+    /// [`MemfdError::Create`] if the kernel refuses (no descriptors or no memory left), if only the last few descriptors are left, or if `len` is 0.
     pub fn create(name: &str, len: usize) -> Result<Self, MemfdError> {
-        let make = || -> rustix::io::Result<OwnedFd> {
+        let make = || -> io::Result<OwnedFd> {
             if len == 0 {
-                return Err(rustix::io::Errno::INVAL);
+                return Err(rustix::io::Errno::INVAL.into());
             }
             let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+            check_reserve(&fd)?;
             ftruncate(&fd, len as u64)?;
             Ok(fd)
         };
         match make() {
             Ok(fd) => Ok(Self { fd, len }),
-            Err(source) => Err(MemfdError::Create { name: name.to_owned(), len, source: source.into() }),
+            Err(source) => Err(MemfdError::Create { name: name.to_owned(), len, source }),
         }
     }
 
@@ -114,7 +117,7 @@ impl Memfd {
 #[derive(Debug, Error)]
 pub enum MemfdError {
     /// `memfd_create` or `ftruncate` failed.
-    #[error("cannot create shared memory {name:?} of {len} bytes: {source}")]
+    #[error("cannot create shared memory {name:?} of {len} bytes: {}", Reason(.source))]
     Create {
         /// The name given to it.
         name: String,

@@ -6,10 +6,6 @@
 //!
 //! Pushing makes no syscall. [`RingProducer::wake`] makes one only if the consumer sleeps: call it once after a batch.
 
-#![cfg_attr(not(loom), expect(unsafe_code, reason = "rings over memory the caller vouches for"))]
-
-#[cfg(not(loom))]
-use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
 #[cfg(not(loom))]
@@ -58,20 +54,6 @@ impl RingProducer {
     #[cfg(not(loom))]
     pub fn attach(memfd: &Memfd) -> Result<Self, RingAttachError> {
         Self::claim(map_ring(memfd)?)
-    }
-
-    /// Takes the writing end of a ring at `base`, `len` bytes long (256 more than its capacity), all zero when it was made.
-    ///
-    /// # Errors
-    /// As [`attach`](Self::attach).
-    ///
-    /// # Safety
-    /// `base` must be aligned to 64 and stay readable and writable for `len` bytes for as long as the end lives; nothing but the two ends
-    /// may use those bytes.
-    #[cfg(not(loom))]
-    pub unsafe fn from_raw(base: NonNull<u8>, len: usize) -> Result<Self, RingAttachError> {
-        // SAFETY: passed on to the caller.
-        Self::claim(unsafe { raw_ring(base, len) }?)
     }
 
     pub(crate) fn claim(memory: RingMemory) -> Result<Self, RingAttachError> {
@@ -162,19 +144,6 @@ impl RingConsumer {
     #[cfg(not(loom))]
     pub fn attach(memfd: &Memfd) -> Result<Self, RingAttachError> {
         Self::claim(map_ring(memfd)?)
-    }
-
-    /// Takes the reading end of a ring at `base`, `len` bytes long (256 more than its capacity), all zero when it was made.
-    ///
-    /// # Errors
-    /// As [`attach`](Self::attach).
-    ///
-    /// # Safety
-    /// As [`RingProducer::from_raw`].
-    #[cfg(not(loom))]
-    pub unsafe fn from_raw(base: NonNull<u8>, len: usize) -> Result<Self, RingAttachError> {
-        // SAFETY: passed on to the caller.
-        Self::claim(unsafe { raw_ring(base, len) }?)
     }
 
     pub(crate) fn claim(memory: RingMemory) -> Result<Self, RingAttachError> {
@@ -285,20 +254,6 @@ fn map_ring(memfd: &Memfd) -> Result<RingMemory, RingAttachError> {
     }
     let len = memfd.len();
     RingMemory::over(MapRw::new(memfd)?).ok_or(RingAttachError::BadSize { len })
-}
-
-/// # Safety
-/// As [`RingProducer::from_raw`].
-#[cfg(not(loom))]
-unsafe fn raw_ring(base: NonNull<u8>, len: usize) -> Result<RingMemory, RingAttachError> {
-    if !RingMemory::fits(len) {
-        return Err(RingAttachError::BadSize { len });
-    }
-    if !base.addr().get().is_multiple_of(64) {
-        return Err(RingAttachError::Misaligned);
-    }
-    // SAFETY: size and alignment are checked; the caller vouches for the rest.
-    Ok(unsafe { RingMemory::new(base, len, None) })
 }
 
 /// Returns where in the payload a position lies.

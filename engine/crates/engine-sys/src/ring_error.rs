@@ -70,9 +70,6 @@ pub enum RingAttachError {
         /// The length in bytes.
         len: usize,
     },
-    /// The base address is not aligned.
-    #[error("a ring must start at a multiple of 64")]
-    Misaligned,
     /// The memory can be cut off under us.
     #[error("the ring's memory is not sealed against shrinking; seal its size first")]
     SizeNotSealed,

@@ -51,7 +51,7 @@ mod mapped {
         header: NonNull<RingHeader>,
         payload: NonNull<u8>,
         capacity: usize,
-        _map: Option<MapRw>,
+        _map: MapRw,
     }
 
     // SAFETY: the pointers lead to memory that outlives `self` and that any thread may use; the ends hand bytes over by atomics.
@@ -64,28 +64,20 @@ mod mapped {
             capacity.is_power_of_two() && (4 * GRAIN..=1 << 30).contains(&capacity)
         }
 
-        /// # Safety
-        /// `base` must be aligned to 64, `len` must pass [`fits`](Self::fits), and the bytes must stay mapped readable and writable for as
-        /// long as the result lives, used by nothing but ring ends.
-        pub(crate) unsafe fn new(base: NonNull<u8>, len: usize, map: Option<MapRw>) -> Self {
-            Self {
-                header: base.cast(),
-                // SAFETY: `len` is larger than the header.
-                payload: unsafe { base.add(HEADER_LEN) },
-                capacity: len - HEADER_LEN,
-                _map: map,
-            }
-        }
-
-        /// Maps a whole ring, or gives the reason why it cannot.
+        /// Takes a whole ring's mapping; `None` if it has no ring's size.
         pub(crate) fn over(map: MapRw) -> Option<Self> {
-            let (base, len) = (NonNull::new(map.as_ptr())?, map.len());
-            // SAFETY: a mapping is page-aligned and lives as long as the ring, which takes it along.
-            Self::fits(len).then(|| unsafe { Self::new(base, len, Some(map)) })
+            let base = NonNull::new(map.as_ptr()).filter(|_| Self::fits(map.len()))?;
+            Some(Self {
+                header: base.cast(),
+                // SAFETY: a ring is longer than its header.
+                payload: unsafe { base.add(HEADER_LEN) },
+                capacity: map.len() - HEADER_LEN,
+                _map: map,
+            })
         }
 
         pub(crate) fn header(&self) -> &RingHeader {
-            // SAFETY: aligned and mapped (see `new`), and made of atomics only, for which any bytes and any writer are fine.
+            // SAFETY: page-aligned, mapped for as long as `self`, and made of atomics only, for which any bytes and any writer are fine.
             unsafe { self.header.as_ref() }
         }
 
