@@ -8,12 +8,12 @@
 //!   is its own matter. A buffer has one owner, whose count is the capacity; a reader's count says nothing.
 //!
 //! Declarations of writers count before those of readers, then the line in the scene decides: the later one is
-//! at fault. A cell at fault is left out as a whole; the rest goes on.
+//! at fault. A cell at fault is left out as a whole, and nobody is in the wrong because of it; the rest goes on.
 mod agree;
 mod fault;
 mod world;
 
-pub use fault::{ContractFault, Unfed};
+pub use fault::{ContractFault, Declarer, Unfed};
 
 use crate::{
     names::{Names, did_you_mean},
@@ -147,7 +147,18 @@ impl Contracts {
             if found.is_empty() {
                 break world;
             }
-            let out: HashSet<CellLine> = found.iter().map(ContractFault::line).collect();
+            let lines = |f: &[ContractFault]| f.iter().map(ContractFault::line).collect::<HashSet<_>>();
+            // What contradicts only cells that are out themselves is judged again without them.
+            let out = lines(&found);
+            let innocent = |f: &ContractFault| f.other().is_some_and(|other| out.contains(&other));
+            if found.iter().all(innocent) {
+                // They contradict one another in a circle: the last one breaks it.
+                let last = found.iter().map(ContractFault::line).max();
+                found.retain(|f| Some(f.line()) == last);
+            } else {
+                found.retain(|f| !innocent(f));
+            }
+            let out = lines(&found);
             sorted.retain(|c| !out.contains(&c.line));
             faults.append(&mut found);
         };

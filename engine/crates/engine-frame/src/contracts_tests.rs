@@ -76,10 +76,37 @@ fn disagreeing_textures_name_both_cells_and_the_difference() {
             cell(lines.0, "a", "output x texture rgba16float screen 1/1 mips 1 clear 0 0 0 1"),
             cell(lines.1, "b", ports),
         ]);
-        assert_eq!(says(&faults), [format!("`b` and `a` disagree on `x`: {want}")]);
+        let why =
+            if ports.starts_with("output") { "it too and stands above" } else { "it and so says what it is" };
+        let want = format!("`b` and `a` disagree on `x`: {want}; change `b`, because `a` writes {why}");
+        assert_eq!(says(&faults), [want]);
+        assert_eq!(faults[0].other(), Some(CellLine(lines.0)));
         assert_eq!(c.cells().len(), 1, "only the cell at fault is left out");
         assert_eq!(c.cells()[0].name.as_ref(), "a");
     }
+}
+
+#[test]
+fn nobody_is_in_the_wrong_because_of_a_cell_that_is() {
+    let other = "texture rgba8unorm screen 1/1 mips 1 clear 0 0 0 0";
+    let mut c = Contracts::default();
+    let faults = c.declare(&[
+        cell(0, "scene", &format!("output color {COLOR}")),
+        cell(1, "blur", &format!("input color {other}\noutput soft {other}")),
+        cell(2, "tonemap", &format!("input soft {COLOR}")),
+    ]);
+    assert_eq!(faults.iter().map(|f| f.line().0).collect::<Vec<_>>(), [1], "{:?}", says(&faults));
+    assert!(c.cell(CellLine(2)).is_some(), "what it reads is unfed now, no contradiction");
+    // Each writes what the other reads otherwise: one of them is enough.
+    let faults = c.declare(&[
+        cell(0, "a", &format!("output x {COLOR}\ninput y {other}")),
+        cell(1, "b", &format!("output y {COLOR}\ninput x {other}")),
+    ]);
+    assert_eq!(faults.iter().map(|f| f.line().0).collect::<Vec<_>>(), [1], "{:?}", says(&faults));
+    // Two that only read.
+    let faults =
+        c.declare(&[cell(0, "a", &format!("input x {COLOR}")), cell(1, "b", &format!("input x {other}"))]);
+    assert!(says(&faults)[0].ends_with("change `b`, because nobody writes it and `a` stands above"));
 }
 
 #[test]
@@ -105,7 +132,10 @@ fn a_buffer_has_one_owner_whose_count_is_the_capacity() {
     ]);
     assert_eq!(
         says(&faults),
-        ["`swim` and `walk` both write the buffer `poses`; only one cell can: rename it in one of them"]
+        [
+            "`swim` and `walk` both write the buffer `poses`; only one cell can, and `walk` stands above: rename it in \
+          `swim`, or take one of the two out"
+        ]
     );
     let b = &c.buffers()[0];
     assert_eq!((b.owner, b.max_count, b.capacity(), b.history), (Some((CellLine(1), 0)), 3000, 48_000, true));
@@ -118,7 +148,8 @@ fn a_buffer_has_one_owner_whose_count_is_the_capacity() {
     assert_eq!(
         says(&faults),
         [
-            "`draw` and `walk` disagree on `poses`: its element is at: vec3f at byte 0 in `draw`, at: vec4f at byte 0 in `walk`"
+            "`draw` and `walk` disagree on `poses`: its element is at: vec3f at byte 0 in `draw`, at: vec4f at byte 0 in `walk`; \
+             change `draw`, because `walk` writes it and so says what it is"
         ]
     );
 }
@@ -136,7 +167,7 @@ fn a_name_nobody_writes_is_shown_with_what_was_probably_meant() {
     assert_eq!(
         texts,
         [
-            "nobody writes `scene_colour`, which `bloom`, `tonemap` reads; did you mean `scene_color`?",
+            "nobody writes `scene_colour`, which `bloom`, `tonemap` read; did you mean `scene_color`?",
             "nobody writes `poses`, which `bloom` reads",
         ]
     );

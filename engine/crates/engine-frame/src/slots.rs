@@ -309,19 +309,7 @@ impl SlotTable {
         if let Some(newest) = self.latest.map(|l| l.frame).filter(|f| *f > grant.frame) {
             return Err(PublicationFault::Outdated { newest });
         }
-        let capacity = self.capacity;
-        let len = u32::try_from(p.len_bytes)
-            .ok()
-            .filter(|l| *l <= capacity)
-            .ok_or(PublicationFault::TooLong { len: p.len_bytes, capacity })?;
-        if !len.is_multiple_of(self.element_size) {
-            return Err(PublicationFault::NotWhole { len: p.len_bytes, element_size: self.element_size });
-        }
-        for r in dirty(p) {
-            if r.start > r.end || r.end > capacity {
-                return Err(PublicationFault::RangeOutside { start: r.start, end: r.end, capacity });
-            }
-        }
+        let len = content_len(p, self.capacity, self.element_size)?;
         Ok(Published { slot, frame: grant.frame, len, stamp: grant.stamp })
     }
 
@@ -355,6 +343,26 @@ impl SlotTable {
         }
         self.latest = Some(published);
     }
+}
+
+/// Returns how many bytes a publication holds, when they fit a buffer with slots of `capacity` bytes.
+///
+/// # Errors
+/// [`PublicationFault`] when they do not, or when half an element or bytes outside of the slot are among them.
+pub fn content_len(p: &Publication, capacity: u32, element_size: u32) -> Result<u32, PublicationFault> {
+    let len = u32::try_from(p.len_bytes)
+        .ok()
+        .filter(|l| *l <= capacity)
+        .ok_or(PublicationFault::TooLong { len: p.len_bytes, capacity })?;
+    if !len.is_multiple_of(element_size) {
+        return Err(PublicationFault::NotWhole { len: p.len_bytes, element_size });
+    }
+    for r in dirty(p) {
+        if r.start > r.end || r.end > capacity {
+            return Err(PublicationFault::RangeOutside { start: r.start, end: r.end, capacity });
+        }
+    }
+    Ok(len)
 }
 
 fn dirty(p: &Publication) -> &[DirtyRange] {

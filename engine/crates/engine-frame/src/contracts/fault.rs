@@ -9,7 +9,9 @@ use std::sync::Arc;
 pub enum ContractFault {
     /// Two cells write one buffer.
     #[error(
-        "`{cell}` and `{other}` both write the buffer `{name}`; only one cell can: rename it in one of them"
+        "`{cell}` and `{}` both write the buffer `{name}`; only one cell can, and `{}` stands above: rename it in \
+         `{cell}`, or take one of the two out",
+        .other.cell, .other.cell
     )]
     TwoOwners {
         /// The cell at fault: the later one.
@@ -19,21 +21,25 @@ pub enum ContractFault {
         /// The name in the world.
         name: Arc<str>,
         /// The cell that has it.
-        other: Arc<str>,
+        other: Declarer,
     },
     /// Two cells mean different things by one name.
     #[error(
-        "`{cell}` and `{other}` disagree on `{name}`: its {property} is {here} in `{cell}`, {there} in `{other}`"
+        "`{cell}` and `{}` disagree on `{name}`: its {property} is {here} in `{cell}`, {there} in `{}`; change \
+         `{cell}`, because {}",
+        .other.cell, .other.cell, reason(*.writes, .other)
     )]
     Disagree {
         /// The cell at fault: the later one, or the one that reads.
         line: CellLine,
         /// Its name.
         cell: Arc<str>,
+        /// It writes the name, or reads it.
+        writes: bool,
         /// The name in the world.
         name: Arc<str>,
-        /// The cell that declared it first.
-        other: Arc<str>,
+        /// The cell whose declaration counts.
+        other: Declarer,
         /// What differs.
         property: &'static str,
         /// What it is in the cell at fault.
@@ -77,7 +83,36 @@ pub enum ContractFault {
     },
 }
 
+/// A cell that declared a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declarer {
+    /// Its line.
+    pub line: CellLine,
+    /// Its name.
+    pub cell: Arc<str>,
+    /// It writes the name, or reads it.
+    pub writes: bool,
+}
+
+/// Returns why the other cell's declaration counts.
+fn reason(writes: bool, other: &Declarer) -> String {
+    match (other.writes, writes) {
+        (true, false) => format!("`{}` writes it and so says what it is", other.cell),
+        (_, true) => format!("`{}` writes it too and stands above", other.cell),
+        (false, false) => format!("nobody writes it and `{}` stands above", other.cell),
+    }
+}
+
 impl ContractFault {
+    /// Returns the line of the other cell that it is about.
+    #[must_use]
+    pub fn other(&self) -> Option<CellLine> {
+        match self {
+            Self::TwoOwners { other, .. } | Self::Disagree { other, .. } => Some(other.line),
+            Self::Shader { .. } | Self::LargeBuffer { .. } | Self::OddElement { .. } => None,
+        }
+    }
+
     /// Returns the line of the cell at fault, which is left out.
     #[must_use]
     pub fn line(&self) -> CellLine {
@@ -104,7 +139,8 @@ pub struct Unfed {
 
 impl std::fmt::Display for Unfed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "nobody writes `{}`, which `{}` reads", self.name, self.readers.join("`, `"))?;
+        let read = if self.readers.len() == 1 { "reads" } else { "read" };
+        write!(f, "nobody writes `{}`, which `{}` {read}", self.name, self.readers.join("`, `"))?;
         match &self.did_you_mean {
             Some(n) => write!(f, "; did you mean `{n}`?"),
             None => Ok(()),

@@ -1,11 +1,11 @@
 //! Putting declarations together.
 use super::{
-    BufferContract, CellDecl, ContractFault, TargetContract,
+    BufferContract, CellDecl, ContractFault, Declarer, TargetContract,
     agree::{self, buffer_difference, is_silent, target_difference},
 };
 use crate::plan::{BufferId, TargetId};
 use cell_abi::ports::{Direction, Port, PortKind, StartValue, TargetDesc, TypeLayout};
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 /// Returns the name of a port in the world.
 pub(super) fn world_name(cell: &str, direction: Direction, port: &str) -> String {
@@ -25,7 +25,7 @@ pub(super) struct World {
 
 struct Entry {
     /// Who declared the name first.
-    cell: Arc<str>,
+    by: Declarer,
     kind: EntryKind,
 }
 
@@ -38,7 +38,11 @@ enum EntryKind {
 pub(super) struct TargetEntry {
     pub(super) contract: TargetContract,
     /// Who said a start value.
-    start_by: Option<Arc<str>>,
+    start_by: Option<Declarer>,
+}
+
+fn declarer(cell: &CellDecl, readers: bool) -> Declarer {
+    Declarer { line: cell.line, cell: cell.name.clone(), writes: !readers }
 }
 
 impl World {
@@ -65,7 +69,7 @@ impl World {
                 PortKind::Texture(desc) => self.add_target(cell, name, *desc, readers),
                 PortKind::Buffer(desc) => {
                     let element = agree::element_of(desc, &cell.table);
-                    let at = self.buffer(cell, name, element);
+                    let at = self.buffer(declarer(cell, readers), name, element);
                     let b = &mut self.buffers[at];
                     if readers {
                         b.readers.push((cell.line, n));
@@ -87,9 +91,10 @@ impl World {
     fn fault(&self, cell: &CellDecl, port: &Port, name: &str) -> Option<ContractFault> {
         let entry = self.entries.get(name)?;
         let disagree =
-            |(property, here, there): agree::Difference, other: &Arc<str>| ContractFault::Disagree {
+            |(property, here, there): agree::Difference, other: &Declarer| ContractFault::Disagree {
                 line: cell.line,
                 cell: cell.name.clone(),
+                writes: port.direction != Direction::Input,
                 name: name.into(),
                 other: other.clone(),
                 property,
@@ -100,7 +105,7 @@ impl World {
             (PortKind::Texture(desc), EntryKind::Target(at)) => {
                 let t = &self.targets[at];
                 if let Some(d) = target_difference(desc, &t.contract.desc) {
-                    return Some(disagree(d, &entry.cell));
+                    return Some(disagree(d, &entry.by));
                 }
                 let said = t.start_by.as_ref().filter(|_| !is_silent(desc.start))?;
                 (desc.start != t.contract.desc.start).then(|| {
@@ -116,17 +121,17 @@ impl World {
                         line: cell.line,
                         cell: cell.name.clone(),
                         name: name.into(),
-                        other: entry.cell.clone(),
+                        other: entry.by.clone(),
                     });
                 }
                 let element = agree::element_of(desc, &cell.table);
-                buffer_difference(&element, &b.element).map(|d| disagree(d, &entry.cell))
+                buffer_difference(&element, &b.element).map(|d| disagree(d, &entry.by))
             }
             (PortKind::Texture(_), EntryKind::Buffer(_)) => {
-                Some(disagree(("kind", "a texture".into(), "a buffer".into()), &entry.cell))
+                Some(disagree(("kind", "a texture".into(), "a buffer".into()), &entry.by))
             }
             (PortKind::Buffer(_), EntryKind::Target(_)) => {
-                Some(disagree(("kind", "a buffer".into(), "a texture".into()), &entry.cell))
+                Some(disagree(("kind", "a buffer".into(), "a texture".into()), &entry.by))
             }
             (PortKind::Backbuffer | PortKind::Sealed(_), _) => None,
         }
@@ -146,21 +151,21 @@ impl World {
                     },
                     start_by: None,
                 });
-                self.entries.insert(name, Entry { cell: cell.name.clone(), kind });
+                self.entries.insert(name, Entry { by: declarer(cell, readers), kind });
                 self.targets.len() - 1
             }
         };
         let t = &mut self.targets[at];
         if !is_silent(desc.start) {
             t.contract.desc.start = desc.start;
-            t.start_by = Some(cell.name.clone());
+            t.start_by = Some(declarer(cell, readers));
         }
         if !readers {
             t.contract.writers.push(cell.line);
         }
     }
 
-    fn buffer(&mut self, cell: &CellDecl, name: String, element: TypeLayout) -> usize {
+    fn buffer(&mut self, by: Declarer, name: String, element: TypeLayout) -> usize {
         if let Some(EntryKind::Buffer(at)) = self.entries.get(&name).map(|e| e.kind) {
             return at;
         }
@@ -174,7 +179,7 @@ impl World {
             history: false,
         });
         let kind = EntryKind::Buffer(self.buffers.len() - 1);
-        self.entries.insert(name, Entry { cell: cell.name.clone(), kind });
+        self.entries.insert(name, Entry { by, kind });
         self.buffers.len() - 1
     }
 }
