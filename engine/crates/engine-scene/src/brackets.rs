@@ -31,6 +31,9 @@ pub(crate) fn check(source: &Source, faults: &mut Faults<'_>) {
                 }
                 None => return faults.add(here, format!("nothing is open that `{}` could close", b as char)),
             },
+            Token::Mark(b'\'') => {
+                return faults.add_help(here, "a text does not stand in `'`", "write it as `\"..\"`");
+            }
             _ => {}
         }
         at = end;

@@ -46,7 +46,12 @@ pub(crate) struct Number {
 pub(crate) fn parse(source: &Source, faults: &mut Faults<'_>) -> Option<Node> {
     if let Err(e) = ron::from_str::<IgnoredAny>(source.text()) {
         let at = source.byte_at(e.span.end.line, e.span.end.col);
-        faults.push(Span { start: at, end: at }, syntax(&e.code), None);
+        let place = Span { start: at, end: at };
+        if source.text()[at..].starts_with('=') {
+            faults.add_help(place, "`=` gives nothing a value here", "write `name: value`");
+        } else {
+            faults.push(place, syntax(&e.code), None);
+        }
         return None;
     }
     let mut walk = Walk { text: source.text(), at: 0 };

@@ -120,9 +120,18 @@ impl Reader<'_, '_> {
     /// Returns the cell and where its name stands.
     fn cell(&mut self, entry: &Node) -> Option<(SceneCell, Span)> {
         let Value::Record(list) = &entry.value else {
-            let help = match &entry.value {
-                Value::Text(t) => format!("write `(cell: \"{}\")`", quoted(t).trim_matches('`')),
-                _ => "write `(cell: \"..\")`".to_owned(),
+            let named = match &entry.value {
+                Value::Text(t) => Some(t),
+                Value::List(list) => match list.as_slice() {
+                    [Node { value: Value::Text(t), .. }] => Some(t),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let help = match (named, &entry.value) {
+                (Some(t), _) => format!("write `(cell: \"{}\")`", quoted(t).trim_matches('`')),
+                (None, Value::Other("a map", _)) => "use round brackets: `(cell: \"..\")`".to_owned(),
+                (None, _) => "write `(cell: \"..\")`".to_owned(),
             };
             let what = format!("expected a cell, found {}", entry.value.found());
             self.faults.add_help(entry.span, what, help);
@@ -158,7 +167,13 @@ impl Reader<'_, '_> {
         let enabled = match fields.get("enabled") {
             Some(Node { value: Value::Bool(b), .. }) => *b,
             Some(other) => {
-                self.expected(other, "`true` or `false`");
+                let what = format!("expected `true` or `false`, found {}", other.value.found());
+                let lower = match &other.value {
+                    Value::Word(w, _, None) => w.to_lowercase(),
+                    _ => String::new(),
+                };
+                let meant = matches!(&*lower, "true" | "false").then(|| format!("write `enabled: {lower}`"));
+                self.faults.push(other.span, what, meant);
                 true
             }
             None => on.is_none(),
@@ -237,6 +252,11 @@ impl Reader<'_, '_> {
             Value::Word(..) => {
                 let what = format!("expected a rate, found {}", node.value.found());
                 self.faults.add_help(node.span, what, "write ticks per second, or `OnMail`");
+                None
+            }
+            Value::Number(n) if n.int == Some(0) => {
+                let help = "for a cell that ticks only when it has mail write `rate: OnMail`";
+                self.faults.add_help(node.span, "a cell cannot tick `0` times per second", help);
                 None
             }
             _ => self.hertz(node).map(Rate::Hz),

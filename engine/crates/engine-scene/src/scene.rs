@@ -130,6 +130,13 @@ impl SceneCell {
         self.fault_at(self.cell_span, what, help)
     }
 
+    /// Returns a fault of this cell that is also about `other`, whose place is told.
+    #[must_use]
+    pub fn fault_with(&self, what: impl Into<String>, other: &Self) -> SceneFault {
+        let line = other.source.line_of(other.cell_span.start);
+        self.fault(what, Some(format!("`{}` stands at {}:{line}", other.name, other.source.path())))
+    }
+
     /// Returns a fault of this cell that points at `span`, for example that of a [`crate::AssetParam`].
     #[must_use]
     pub fn fault_at(&self, span: Span, what: impl Into<String>, help: Option<String>) -> SceneFault {

@@ -358,3 +358,22 @@ fn the_scenes_of_the_house_are_good() {
     }
     assert!(seen >= 4, "world, bloom, minimal, many-cubes");
 }
+
+#[test]
+fn what_other_languages_would_write_is_told_how_to_write_here() {
+    check("World(cells: [(cell: 'tonemap')])", &["1:22 a text does not stand in `'` (write it as `\"..\"`)"]);
+    check("World(cells: [(cell = \"a\")])", &["1:21 `=` gives nothing a value here (write `name: value`)"]);
+    check_cell(r#"("tonemap")"#, r#"2:1 expected a cell, found a list of 1 (write `(cell: "tonemap")`)"#);
+    check_cell(
+        r#"{"cell": "a"}"#,
+        r#"2:1 expected a cell, found a map (use round brackets: `(cell: "..")`)"#,
+    );
+    check_cell(
+        r#"(cell: "a", enabled: True)"#,
+        "2:22 expected `true` or `false`, found `True` [a] (write `enabled: true`)",
+    );
+    check_cell(
+        r#"(cell: "a", rate: 0)"#,
+        "2:19 a cell cannot tick `0` times per second [a] (for a cell that ticks only when it has mail write `rate: OnMail`)",
+    );
+}
