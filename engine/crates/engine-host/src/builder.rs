@@ -2,15 +2,21 @@
 //!
 //! Cargo is asked only when a source is newer than the last good build: cargo's own dep-info files name the
 //! sources. All cells of the workspace are always built together, with the profile and target folder of the
-//! running engine, so that shared dependencies are built once. A library is loaded from a copy named by its
-//! content, because the dynamic linker returns the old code for an old name.
+//! running engine, so that shared dependencies are built once. A cell that does not compile costs itself only. A
+//! library is loaded from a copy named by its content, because the dynamic linker returns the old code for an old
+//! name.
+mod cargo;
+mod fresh;
+mod known;
+
+pub use known::KnownBuilds;
+
 use crate::library::{LibraryError, ports_of};
 use cell_abi::ports::PortTable;
+use known::FileStamp;
 use std::{
-    collections::BTreeMap,
-    io::{BufRead, BufReader, IsTerminal as _, Read},
+    collections::BTreeSet,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::Arc,
     time::SystemTime,
 };
@@ -24,6 +30,8 @@ pub struct Project {
     pub target: PathBuf,
     /// Cargo's profile: `dev`, `release` or another.
     pub profile: String,
+    /// What this process knows of the builds; clones share it.
+    pub known: Arc<KnownBuilds>,
 }
 
 /// Why cells could not be built.
@@ -47,9 +55,18 @@ pub enum BuildError {
     /// Cargo cannot be started.
     #[error("cargo cannot be started: {0}; install Rust, or start with --no-build when everything is built")]
     NoCargo(std::io::Error),
-    /// Cargo failed; it has printed the compiler's errors.
-    #[error("the build failed; the compiler's errors are above")]
-    Failed,
+    /// Cargo refused the workspace before it compiled anything; it has printed why.
+    #[error("cargo cannot build the cells; what it says is above. --no-build runs what is built already")]
+    Refused,
+    /// The cell's last build failed; cargo has printed the compiler's errors.
+    #[error(
+        "the cell `{name}` does not compile; the compiler's errors are above. Mend it and save: a running engine \
+         builds and starts it then"
+    )]
+    DoesNotCompile {
+        /// The cell.
+        name: String,
+    },
     /// The library is missing though cargo succeeded, or with `--no-build`.
     #[error("{path} is missing; build the cells first (start without --no-build)")]
     Missing {
@@ -120,7 +137,7 @@ impl Project {
             }
             _ => (root.join("target"), "dev".to_owned()),
         };
-        Ok(Self { root, target, profile })
+        Ok(Self { root, target, profile, known: Arc::default() })
     }
 
     /// Returns the folder into which cargo puts libraries.
@@ -157,111 +174,48 @@ impl Project {
         self.output().join(format!("lib{}.so", name.replace('-', "_")))
     }
 
-    fn stamp(&self) -> PathBuf {
-        self.output().join(".cells-built")
-    }
-
-    /// Returns whether every one of `names` was built after its newest source.
-    #[must_use]
-    pub fn is_fresh(&self, names: &[String]) -> bool {
-        let Ok(built) = std::fs::metadata(self.stamp()).and_then(|m| m.modified()) else { return false };
-        let older = |path: &Path| modified(path).is_some_and(|m| m < built);
-        let manifests = ["Cargo.toml", "Cargo.lock"].iter().all(|f| older(&self.root.join(f)));
-        manifests
-            && names.iter().all(|name| {
-                let library = self.library(name);
-                let manifest = self.root.join("cells").join(name).join("Cargo.toml");
-                let Ok(info) = std::fs::read_to_string(library.with_extension("d")) else { return false };
-                library.is_file() && older(&manifest) && sources(&info).all(|s| older(Path::new(&s)))
-            })
-    }
-
-    /// Builds the cells `names` if a source changed, with the build's events going to `report`.
+    /// Builds the cells `names` if a source changed, with the build's events going to `report`. Returns the cells of
+    /// the project that do not compile, whether asked for or not; [`Project::stage`] refuses them until they do.
     ///
     /// # Errors
-    /// [`BuildError`]; on [`BuildError::Failed`] the compiler's messages went to `report`.
-    pub fn build(&self, names: &[String], mut report: impl FnMut(BuildEvent<'_>)) -> Result<(), BuildError> {
+    /// [`BuildError`] when nothing was built; on [`BuildError::Refused`] cargo's words went to `report`.
+    pub fn build(
+        &self,
+        names: &[String],
+        mut report: impl FnMut(BuildEvent<'_>),
+    ) -> Result<BTreeSet<String>, BuildError> {
         let all = self.cells()?;
         for name in names {
             known(name, &all, &self.root)?;
         }
         if names.is_empty() || self.is_fresh(names) {
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
         let started = SystemTime::now();
         report(BuildEvent::Started);
-        let format = if std::io::stderr().is_terminal() { "json-diagnostic-rendered-ansi" } else { "json" };
-        let mut cargo = Command::new("cargo");
-        for (key, _) in std::env::vars_os() {
-            // What the outer cargo set for the engine must not reach the inner one.
-            let text = key.to_string_lossy();
-            if (text.starts_with("CARGO_") && text != "CARGO_HOME") || text == "LD_LIBRARY_PATH" {
-                cargo.env_remove(&key);
-            }
-        }
-        cargo.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target).args([
-            "build",
-            "--message-format",
-            format,
-            "--profile",
-            &self.profile,
-        ]);
-        for name in &all {
-            cargo.args(["-p", name]);
-        }
-        let mut child = cargo
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(BuildError::NoCargo)?;
-        let mut stderr = child.stderr.take().expect("it was asked for");
-        let complaints = std::thread::spawn(move || {
-            let mut text = String::new();
-            // What cannot be read is not worth failing the build for.
-            let _ = stderr.read_to_string(&mut text);
-            text
-        });
-        let stdout = child.stdout.take().expect("it was asked for");
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            let Ok(message) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
-            match message["reason"].as_str() {
-                Some("compiler-message") => {
-                    if let Some(text) = message["message"]["rendered"].as_str() {
-                        report(BuildEvent::Message(text));
-                    }
-                }
-                Some("compiler-artifact") if message["fresh"] == false => {
-                    if let Some(name) = message["target"]["name"].as_str() {
-                        report(BuildEvent::Compiled(name));
-                    }
-                }
-                _ => {}
-            }
-        }
-        let status = child.wait().map_err(BuildError::NoCargo)?;
-        let complaints = complaints.join().unwrap_or_default();
-        if !status.success() {
-            let errors: String = complaints
-                .lines()
-                .filter(|l| !l.contains("Compiling") && !l.is_empty())
-                .map(|l| format!("{l}\n"))
-                .collect();
-            report(BuildEvent::Message(&errors));
-            report(BuildEvent::Finished);
-            return Err(BuildError::Failed);
-        }
+        let ran = cargo::run(self, &all, &mut report);
         report(BuildEvent::Finished);
-        let stamp = self.stamp();
-        let io = |source| BuildError::Io { path: stamp.clone(), source };
-        std::fs::File::create(&stamp).and_then(|f| f.set_modified(started)).map_err(io)
+        let ran = ran?;
+        if !ran.success && !ran.compiled {
+            return Err(BuildError::Refused);
+        }
+        let is_built = |name: &&String| ran.success || ran.libraries.contains(&name.replace('-', "_"));
+        let failed: BTreeSet<String> = all.iter().filter(|n| !is_built(n)).cloned().collect();
+        self.known.built(all.iter().map(|n| self.folder(n)), failed.iter().map(|n| self.folder(n)));
+        self.write_stamp(started, &failed)?;
+        Ok(failed)
+    }
+
+    /// Returns the folder of the cell `name`.
+    fn folder(&self, name: &str) -> PathBuf {
+        self.root.join("cells").join(name)
     }
 
     /// Copies the built library of the cell `name` under the name of its content and reads its ports. `name`
-    /// may also be the path of a `.so`, relative to the project.
+    /// may also be the path of a `.so`, relative to the project. A library is read once as long as it stays the same.
     ///
     /// # Errors
-    /// [`BuildError`] when it is missing or no cell.
+    /// [`BuildError`] when it is missing or no cell, or when this process has seen it fail to compile.
     pub fn stage(&self, name: &str) -> Result<BuiltCell, BuildError> {
         let (source, stem) = match name.strip_suffix(".so") {
             Some(path) => {
@@ -269,17 +223,26 @@ impl Project {
                 (self.root.join(name), stem.strip_prefix("lib").unwrap_or(stem).to_owned())
             }
             None => {
-                known(name, &self.cells()?, &self.root)?;
-                (self.library(name), name.to_owned())
+                let (folder, library) = (self.folder(name), self.library(name));
+                if !folder.join("Cargo.toml").is_file() || !library.is_file() {
+                    known(name, &self.cells()?, &self.root)?;
+                }
+                // Another engine may have built it since.
+                if self.known.has_failed(&folder) && !self.is_fresh(&[name.to_owned()]) {
+                    return Err(BuildError::DoesNotCompile { name: name.to_owned() });
+                }
+                (library, name.to_owned())
             }
         };
-        if !source.is_file() {
+        let Some(stamp) = FileStamp::of(&source) else {
             return Err(BuildError::Missing { path: source });
-        }
-        let read = |path: &Path| {
-            std::fs::read(path).map_err(|source| BuildError::Io { path: path.to_owned(), source })
         };
-        let bytes = read(&source)?;
+        let shaders = self.root.join("shaders").join(&stem);
+        if let Some(built) = self.known.staged(&source, stamp) {
+            return Ok(BuiltCell { shaders, ..built });
+        }
+        let bytes =
+            std::fs::read(&source).map_err(|error| BuildError::Io { path: source.clone(), source: error })?;
         let ports = Arc::new(ports_of(&bytes, &source)?);
         let hash = blake3::hash(&bytes).to_hex();
         let folder = self.output().join("cells");
@@ -289,7 +252,9 @@ impl Project {
             std::fs::create_dir_all(&folder).map_err(io)?;
             engine_sys::write_atomically(&path, &bytes).map_err(io)?;
         }
-        Ok(BuiltCell { path, ports, shaders: self.root.join("shaders").join(stem) })
+        let built = BuiltCell { path, ports, shaders };
+        self.known.stage(source, stamp, built.clone());
+        Ok(built)
     }
 }
 
@@ -305,69 +270,5 @@ fn known(name: &str, all: &[String], root: &Path) -> Result<(), BuildError> {
     })
 }
 
-fn modified(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|m| m.modified()).ok()
-}
-
-/// Returns the sources that a dep-info file names: `target: source source`, spaces escaped.
-fn sources(info: &str) -> impl Iterator<Item = String> {
-    let mut found = BTreeMap::new();
-    for line in info.lines() {
-        let Some((_, list)) = line.split_once(": ") else { continue };
-        let mut word = String::new();
-        let mut chars = list.chars().peekable();
-        while let Some(c) = chars.next() {
-            match c {
-                '\\' if chars.peek() == Some(&' ') => {
-                    chars.next();
-                    word.push(' ');
-                }
-                ' ' => {
-                    found.insert(std::mem::take(&mut word), ());
-                }
-                c => word.push(c),
-            }
-        }
-        found.insert(word, ());
-    }
-    found.into_keys().filter(|w| !w.is_empty())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dep_info_names_its_sources_also_with_spaces() {
-        let all: Vec<String> = sources("/t/liba.so: /my\\ dir/a.rs /b.rs\n\n/my\\ dir/a.rs:\n").collect();
-        assert_eq!(all, ["/b.rs", "/my dir/a.rs"]);
-    }
-
-    #[test]
-    fn the_profile_follows_the_running_binary() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path();
-        std::fs::create_dir_all(root.join("cells/deep")).unwrap();
-        std::fs::create_dir_all(root.join("t/release/.fingerprint")).unwrap();
-        std::fs::write(root.join("Cargo.toml"), "").unwrap();
-        let p = Project::find(&root.join("cells/deep"), &root.join("t/release/engine")).unwrap();
-        assert_eq!((p.root.as_path(), p.profile.as_str()), (root, "release"));
-        assert_eq!(p.output(), root.join("t/release"));
-        let p = Project::find(root, &root.join("t/debug/deps/test-1")).unwrap();
-        assert_eq!((p.target, p.profile.as_str()), (root.join("t"), "dev"));
-        assert!(matches!(Project::find(Path::new("/"), root), Err(BuildError::NoProject(_))));
-    }
-
-    #[test]
-    fn an_unknown_cell_is_named_with_a_similar_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path();
-        std::fs::create_dir_all(root.join("cells/bloom")).unwrap();
-        std::fs::write(root.join("Cargo.toml"), "").unwrap();
-        std::fs::write(root.join("cells/bloom/Cargo.toml"), "crate-type = [\"cdylib\"]").unwrap();
-        let p = Project::find(root, &root.join("t/debug/engine")).unwrap();
-        let e = p.build(&["blom".to_owned()], |_| {}).unwrap_err();
-        assert!(e.to_string().contains("did you mean `bloom`?"), "{e}");
-        assert!(matches!(p.stage("bloom"), Err(BuildError::Missing { .. })));
-    }
-}
+mod tests;

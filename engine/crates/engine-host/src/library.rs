@@ -5,7 +5,7 @@ use cell_abi::{
     ABI_MAJOR, CELL_TABLE_SYMBOL, CellTable, PORTS_SECTION, ports::PortTable, table::FLAG_UNWIND,
 };
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use object::{Object, ObjectSection};
+use object::{Object, ObjectSection, ObjectSymbol};
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -106,6 +106,10 @@ pub(crate) fn ports_of(elf: &[u8], path: &Path) -> Result<PortTable, LibraryErro
         PortTable::parse(text).map_err(|e| LibraryError::BadPorts { path: path(), what: e.to_string() })?;
     if table.abi.0 != ABI_MAJOR {
         return Err(LibraryError::Abi { path: path(), major: table.abi.0, minor: table.abi.1 });
+    }
+    let is_exported = |s: object::Symbol<'_, '_>| s.name_bytes() == Ok(CELL_TABLE_SYMBOL.as_bytes());
+    if !file.dynamic_symbols().any(is_exported) {
+        return Err(LibraryError::NoTable { path: path() });
     }
     Ok(table)
 }

@@ -1,0 +1,153 @@
+//! The builder over small workspaces of its own.
+use super::*;
+
+#[test]
+fn the_profile_follows_the_running_binary() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    std::fs::create_dir_all(root.join("cells/deep")).unwrap();
+    std::fs::create_dir_all(root.join("t/release/.fingerprint")).unwrap();
+    std::fs::write(root.join("Cargo.toml"), "").unwrap();
+    let p = Project::find(&root.join("cells/deep"), &root.join("t/release/engine")).unwrap();
+    assert_eq!((p.root.as_path(), p.profile.as_str()), (root, "release"));
+    assert_eq!(p.output(), root.join("t/release"));
+    let p = Project::find(root, &root.join("t/debug/deps/test-1")).unwrap();
+    assert_eq!((p.target, p.profile.as_str()), (root.join("t"), "dev"));
+    assert!(matches!(Project::find(Path::new("/"), root), Err(BuildError::NoProject(_))));
+}
+
+#[test]
+fn an_unknown_cell_is_named_with_a_similar_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    std::fs::create_dir_all(root.join("cells/bloom")).unwrap();
+    std::fs::write(root.join("Cargo.toml"), "").unwrap();
+    std::fs::write(root.join("cells/bloom/Cargo.toml"), "crate-type = [\"cdylib\"]").unwrap();
+    let p = Project::find(root, &root.join("t/debug/engine")).unwrap();
+    let e = p.build(&["blom".to_owned()], |_| {}).unwrap_err();
+    assert!(e.to_string().contains("did you mean `bloom`?"), "{e}");
+    assert!(matches!(p.stage("bloom"), Err(BuildError::Missing { .. })));
+}
+
+/// A workspace of cells that need nothing, in a folder of its own.
+fn workspace(cells: &[&str]) -> (tempfile::TempDir, Project) {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    std::fs::write(root.join("Cargo.toml"), "[workspace]\nmembers = [\"cells/*\"]\nresolver = \"3\"\n")
+        .unwrap();
+    for cell in cells {
+        std::fs::create_dir_all(root.join("cells").join(cell).join("src")).unwrap();
+        let manifest =
+            format!("[package]\nname = \"{cell}\"\nedition = \"2024\"\n[lib]\ncrate-type = [\"cdylib\"]\n");
+        std::fs::write(root.join("cells").join(cell).join("Cargo.toml"), manifest).unwrap();
+        write_source(root, cell, "");
+    }
+    let project = Project::find(root, &root.join("target/debug/engine")).unwrap();
+    (dir, project)
+}
+
+/// Writes a cell's source: its port table, and `more`.
+fn write_source(root: &Path, cell: &str, more: &str) {
+    let table = format!(
+        "cell-ports 1\nabi {}.{}\nname {}_v1\nrate 60\nend\n",
+        cell_abi::ABI_MAJOR,
+        cell_abi::ABI_MINOR,
+        cell.replace('-', "_")
+    );
+    let source = format!(
+        "#[used]\n#[unsafe(link_section = \"{}\")]\nstatic PORTS: [u8; {}] = *b{table:?};\n\
+         #[unsafe(no_mangle)]\npub static {}: u64 = 0;\n{more}\n",
+        cell_abi::PORTS_SECTION,
+        table.len(),
+        cell_abi::CELL_TABLE_SYMBOL,
+    );
+    std::fs::write(root.join("cells").join(cell).join("src/lib.rs"), source).unwrap();
+}
+
+fn names(cells: &[&str]) -> Vec<String> {
+    cells.iter().map(|c| (*c).to_owned()).collect()
+}
+
+/// Builds and returns what does not compile, and the compiler's words.
+fn build(p: &Project, cells: &[&str]) -> (Vec<String>, String) {
+    let mut said = String::new();
+    let failed = p
+        .build(&names(cells), |e| {
+            if let BuildEvent::Message(m) = e {
+                said += m;
+            }
+        })
+        .unwrap_or_else(|e| panic!("{e}:\n{said}"));
+    (failed.into_iter().collect(), said)
+}
+
+#[test]
+fn a_cell_that_does_not_compile_costs_itself_until_it_does() {
+    let (dir, p) = workspace(&["good", "so-bad"]);
+    // The first call makes Cargo.lock, which is newer than the build then.
+    assert_eq!(build(&p, &["good", "so-bad"]).0, names(&[]));
+    assert_eq!(build(&p, &["good", "so-bad"]).0, names(&[]));
+    assert!(p.is_fresh(&names(&["good", "so-bad"])));
+    p.stage("so-bad").unwrap();
+
+    write_source(dir.path(), "so-bad", "const X: u8 = 256;");
+    write_source(dir.path(), "good", "pub fn more() {}");
+    let (failed, said) = build(&p, &["good", "so-bad"]);
+    assert_eq!(failed, names(&["so-bad"]));
+    assert!(said.contains("so-bad/src/lib.rs") && said.contains("256"), "as cargo prints it: {said}");
+    assert!(p.stage("good").is_ok(), "the other one is built");
+    let error = p.stage("so-bad").unwrap_err();
+    assert!(matches!(error, BuildError::DoesNotCompile { .. }), "its old library is no build of it: {error}");
+    assert!(p.is_fresh(&names(&["good"])), "who does not need it starts without cargo");
+    assert!(!p.is_fresh(&names(&["so-bad"])), "who needs it hears of it at every start");
+    let later = Project { known: Arc::default(), ..p.clone() };
+    assert_eq!(build(&later, &["so-bad"]).0, names(&["so-bad"]));
+    assert!(matches!(later.stage("so-bad"), Err(BuildError::DoesNotCompile { .. })));
+
+    write_source(dir.path(), "so-bad", "");
+    assert_eq!(build(&later, &["good", "so-bad"]).0, names(&[]));
+    assert!(later.stage("so-bad").is_ok());
+    assert!(p.stage("so-bad").is_ok(), "another engine has built it");
+}
+
+#[test]
+fn a_workspace_that_cargo_refuses_is_an_error_with_its_words() {
+    let (dir, p) = workspace(&["good"]);
+    std::fs::write(dir.path().join("Cargo.toml"), "[workspace").unwrap();
+    let mut said = String::new();
+    let error = p.build(&names(&["good"]), |e| {
+        if let BuildEvent::Message(m) = e {
+            said += m;
+        }
+    });
+    assert!(matches!(error, Err(BuildError::Refused)) && said.contains("Cargo.toml"), "{said}");
+}
+
+#[test]
+fn a_library_is_read_once_for_all_its_instances_and_again_when_it_changed() {
+    let (dir, p) = workspace(&["one"]);
+    assert_eq!(build(&p, &["one"]).0, names(&[]));
+    let first = p.stage("one").unwrap();
+    for _ in 0..1000 {
+        assert_eq!(p.clone().stage("one").unwrap().path, first.path);
+    }
+    assert_eq!(p.known.reads(), 1);
+    write_source(dir.path(), "one", "#[unsafe(no_mangle)]\npub extern \"C\" fn more() -> u32 { 7 }");
+    assert_eq!(build(&p, &["one"]).0, names(&[]));
+    assert_ne!(p.stage("one").unwrap().path, first.path, "another content has another name");
+    assert_eq!(p.known.reads(), 2);
+}
+
+#[test]
+fn saved_sources_are_known_by_folder_and_by_what_was_compiled() {
+    let (dir, p) = workspace(&["one", "two"]);
+    let shared = dir.path().join("shared.rs");
+    std::fs::write(&shared, "").unwrap();
+    write_source(dir.path(), "two", "#[path = \"../../../shared.rs\"]\nmod shared;");
+    assert_eq!(build(&p, &["one", "two"]).0, names(&[]));
+    let all = names(&["one", "two"]);
+    let with = |path: &str| p.cells_with(&[dir.path().join(path)], &all);
+    assert_eq!(with("cells/one/src/new.rs"), names(&["one"]));
+    assert_eq!(with("shared.rs"), names(&["two"]));
+    assert_eq!(with("cells/three/src/lib.rs"), names(&[]));
+}
