@@ -1,9 +1,17 @@
 //! Files of the assets folder, mapped read-only and sealed. Cells never open a file themselves.
+//!
+//! A file is read on the thread of the cell that asks for it, or by a worker after it was saved; whoever asks for the
+//! same file meanwhile waits, everybody else does not. A content is kept as long as an instance uses it.
+mod reader;
+
+pub use reader::Refreshed;
+
 use engine_sys::{Memfd, SealedMap};
+use reader::Refreshing;
 use std::{
     collections::HashMap,
     path::{Component, Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 /// The largest file that a cell may open: 1 GiB.
@@ -22,6 +30,12 @@ pub enum AssetError {
         path: PathBuf,
         /// The cause.
         source: std::io::Error,
+    },
+    /// A folder, a pipe, a device.
+    #[error("the asset {path} is no file")]
+    NoFile {
+        /// The path.
+        path: PathBuf,
     },
     /// The file is too large.
     #[error("the asset {path} has {bytes} bytes; the most is {MAX_BYTES}")]
@@ -85,22 +99,39 @@ impl Asset {
 
 /// All opened assets, shared by all cells.
 #[derive(Debug)]
-pub struct AssetStore {
+pub struct AssetStore(Arc<Files>);
+
+/// The files that were asked for.
+#[derive(Debug)]
+struct Files {
     root: PathBuf,
-    open: Mutex<HashMap<String, (blake3::Hash, Asset)>>,
+    /// Locked for a look only; reading happens under the lock of the one file.
+    known: Mutex<HashMap<String, Arc<Mutex<Known>>>>,
+    refreshing: Mutex<Refreshing>,
+}
+
+/// What is known of a file.
+#[derive(Debug, Default)]
+struct Known {
+    /// The hash of the content that was read last.
+    hash: Option<blake3::Hash>,
+    version: u64,
+    /// Its memory, while an instance uses it.
+    memory: Weak<SealedMemory>,
+    len: usize,
 }
 
 impl AssetStore {
     /// Returns a store over the folder `root`.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root, open: Mutex::default() }
+        Self(Arc::new(Files { root, known: Mutex::default(), refreshing: Mutex::default() }))
     }
 
     /// Returns the folder.
     #[must_use]
     pub fn root(&self) -> &Path {
-        &self.root
+        &self.0.root
     }
 
     /// Returns the file that the asset path `path` names.
@@ -108,6 +139,33 @@ impl AssetStore {
     /// # Errors
     /// [`AssetError::Outside`] for absolute paths and ones with `..`.
     pub fn resolve(&self, path: &str) -> Result<PathBuf, AssetError> {
+        self.0.resolve(path)
+    }
+
+    /// Opens an asset. One that is in use already is the same; it is read again only by
+    /// [`AssetStore::refresh_soon`].
+    ///
+    /// # Errors
+    /// [`AssetError`].
+    pub fn open(&self, path: &str) -> Result<Asset, AssetError> {
+        self.0.resolve(path)?;
+        let known = self.0.known(path);
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.in_use() {
+            Some(asset) => Ok(asset),
+            None => self.0.read(path, &mut known),
+        }
+    }
+}
+
+impl Known {
+    fn in_use(&self) -> Option<Asset> {
+        Some(Asset { memory: self.memory.upgrade()?, len: self.len, version: self.version })
+    }
+}
+
+impl Files {
+    fn resolve(&self, path: &str) -> Result<PathBuf, AssetError> {
         let inside = Path::new(path).components().all(|c| matches!(c, Component::Normal(_)));
         if path.is_empty() || !inside {
             return Err(AssetError::Outside(path.to_owned()));
@@ -115,48 +173,37 @@ impl AssetStore {
         Ok(self.root.join(path))
     }
 
-    /// Opens an asset; one that is open already is read again only after [`AssetStore::refresh`].
-    ///
-    /// # Errors
-    /// [`AssetError`].
-    pub fn open(&self, path: &str) -> Result<Asset, AssetError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, asset)) = open.get(path) {
-            return Ok(asset.clone());
-        }
-        let (hash, memory, len) = self.read(path)?;
-        let asset = Asset { memory: Arc::new(memory), len, version: 1 };
-        open.insert(path.to_owned(), (hash, asset.clone()));
-        Ok(asset)
+    fn known(&self, path: &str) -> Arc<Mutex<Known>> {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(path.to_owned()).or_default())
     }
 
-    /// Reads an open asset again. Returns whether its content changed.
-    ///
-    /// # Errors
-    /// [`AssetError`]; the old content stays then.
-    pub fn refresh(&self, path: &str) -> Result<bool, AssetError> {
-        let (hash, memory, len) = self.read(path)?;
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        match open.get_mut(path) {
-            Some((old, asset)) if *old != hash => {
-                *old = hash;
-                *asset = Asset { memory: Arc::new(memory), len, version: asset.version + 1 };
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    fn read(&self, path: &str) -> Result<(blake3::Hash, SealedMemory, usize), AssetError> {
+    /// Reads a file and takes it as its newest content; the memory stays the same when the content does.
+    fn read(&self, path: &str, known: &mut Known) -> Result<Asset, AssetError> {
         let file = self.resolve(path)?;
         let read = |source| AssetError::Read { path: file.clone(), source };
-        let bytes = std::fs::metadata(&file).map_err(read)?.len();
-        if bytes > MAX_BYTES {
-            return Err(AssetError::TooLarge { path: file, bytes });
+        let metadata = std::fs::metadata(&file).map_err(read)?;
+        if !metadata.is_file() {
+            return Err(AssetError::NoFile { path: file });
+        }
+        if metadata.len() > MAX_BYTES {
+            return Err(AssetError::TooLarge { path: file, bytes: metadata.len() });
         }
         let bytes = std::fs::read(&file).map_err(read)?;
+        let hash = blake3::hash(&bytes);
+        let same = known.hash == Some(hash);
+        if let Some(asset) = known.in_use().filter(|_| same) {
+            return Ok(asset);
+        }
         let memory = seal(path, &[&bytes]).map_err(|what| AssetError::Memory { path: file, what })?;
-        Ok((blake3::hash(&bytes), memory, bytes.len()))
+        let memory = Arc::new(memory);
+        *known = Known {
+            hash: Some(hash),
+            version: known.version + u64::from(!same),
+            memory: Arc::downgrade(&memory),
+            len: bytes.len(),
+        };
+        Ok(Asset { memory, len: bytes.len(), version: known.version })
     }
 }
 
@@ -179,29 +226,4 @@ pub(crate) fn seal(name: &str, parts: &[&[u8]]) -> Result<SealedMemory, String> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn assets_are_opened_once_and_refreshed_when_their_content_changes() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("a.txt"), "one").unwrap();
-        let store = AssetStore::new(dir.path().to_owned());
-        let a = store.open("a.txt").unwrap();
-        assert_eq!(a.bytes(), b"one");
-        assert!(!store.refresh("a.txt").unwrap(), "the same content is no change");
-        std::fs::write(dir.path().join("a.txt"), "two").unwrap();
-        assert!(store.refresh("a.txt").unwrap());
-        let b = store.open("a.txt").unwrap();
-        assert_eq!((b.bytes(), b.version), (&b"two"[..], 2));
-        assert_eq!(a.bytes(), b"one", "a holder keeps the old bytes");
-    }
-
-    #[test]
-    fn paths_stay_inside_the_folder() {
-        let store = AssetStore::new(PathBuf::from("assets"));
-        for bad in ["../secret", "/etc/passwd", "a/../../b", ""] {
-            assert!(matches!(store.resolve(bad), Err(AssetError::Outside(_))), "{bad}");
-        }
-    }
-}
+mod tests;
