@@ -1,37 +1,66 @@
 //! A cell that fails on demand: what the tests of containment run. It clears `scene_color` to a colour of its own, so
 //! that a picture tells whether it still draws.
 use camera_api::CameraView;
+mod crash;
+
 use cell::prelude::*;
 
 signal_receptor! {
     name: faulty_v1, shader: "faulty.wgsl",
     params: {
         panic_in: Text = "", hang_in: Text = "", fail_in: Text = "", at_frame: u32 = 0,
-        bad_pass: Text = "", send_to: Text = "", tell_camera: bool = false, colour: Vec3 = [0.0, 1.0, 0.0],
+        crash_in: Text = "", crash: Text = "segv", bad_pass: Text = "", send_to: Text = "", tell_camera: bool = false, colour: Vec3 = [0.0, 1.0, 0.0],
     },
     input:  FaultySees { camera: now Uniform<CameraView> },
     own:    FaultyOwns { numbers: Buffer<f32, 16> },
     output: FaultyMakes { scene_color: Screen<Rgba16Float, 1, 1> },
 }
 
-#[derive(Default)]
 struct Faulty {
     ticks: u32,
+    /// How to fail in `destroy`, which gets no parameters.
+    at_end: String,
+}
+
+impl Default for Faulty {
+    fn default() -> Self {
+        // `create` gets no parameters: a file in the engine's folder says how to fail there.
+        crash::fail(std::fs::read_to_string("faulty-create").unwrap_or_default().trim());
+        Self { ticks: 0, at_end: String::new() }
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        crash::fail(&self.at_end);
+    }
+}
+
+/// Returns how the scene asks to fail in this entry.
+fn asked(params: &Params, entry: &str) -> String {
+    let ways = [(&params.panic_in, "panic"), (&params.hang_in, "hang"), (&params.crash_in, &*params.crash)];
+    let way = ways.into_iter().find(|(asked_in, _)| *asked_in == entry);
+    way.map_or_else(String::new, |(_, how)| how.to_owned())
 }
 
 /// Does what the scene asks for in this entry.
 fn misbehave(params: &Params, entry: &str) {
-    assert!(params.panic_in != entry, "the scene asked for a panic in {entry}");
-    if params.hang_in == entry {
-        loop {
-            std::hint::spin_loop();
-        }
+    let how = asked(params, entry);
+    if !how.is_empty() {
+        info!("the scene asks for `{how}` in {entry}");
     }
+    assert!(how != "panic", "the scene asked for a panic in {entry}");
+    crash::fail(&how);
 }
 
 impl Cell for Faulty {
     fn load(&mut self, cx: &mut Load<faulty_v1>) -> Result<(), LoadError> {
+        self.at_end = asked(cx.params(), "destroy");
         misbehave(cx.params(), "load");
+        while cx.params().hang_in == "asking" {
+            // It is refused, and asks again.
+            let _ = cx.asset("none");
+        }
         if cx.params().fail_in == "load" {
             return Err(LoadError::new("the scene asked for a failure"));
         }

@@ -51,8 +51,8 @@ impl SlotBook {
     /// content; one that is gone or changed loses them as soon as no turn or packet names them.
     ///
     /// # Errors
-    /// [`RegionError`] for the first owner that got no memory; the buffers of the others are there.
-    pub fn declare(&mut self, buffers: &[DeclaredBuffer]) -> Result<(), RegionError> {
+    /// A [`RegionError`] for each owner that got no memory; the buffers of the others are there.
+    pub fn declare(&mut self, buffers: &[DeclaredBuffer]) -> Result<(), Vec<RegionError>> {
         let mut by_owner: BTreeMap<Arc<str>, Vec<DeclaredBuffer>> = BTreeMap::new();
         for b in buffers {
             by_owner.entry(Arc::clone(&b.owner)).or_default().push(b.clone());
@@ -78,7 +78,7 @@ impl SlotBook {
                 }
             }
         }
-        let mut failed = None;
+        let mut failed = Vec::new();
         for (owner, declared) in by_owner {
             if let Some((_, region)) = self.regions.get(&owner) {
                 // Unchanged: only who wants history may differ.
@@ -94,7 +94,7 @@ impl SlotBook {
             }
             let placement = declared.first().map_or(Placement::Thread, |b| b.placement);
             match Region::new(&owner, &sizes(&declared), placement, &[]) {
-                Err(e) => failed = failed.or(Some(e)),
+                Err(e) => failed.push(e),
                 Ok(region) => {
                     memory.insert(&region);
                     for b in &declared {
@@ -115,7 +115,7 @@ impl SlotBook {
             }
         }
         self.memory = Arc::new(memory);
-        failed.map_or(Ok(()), Err)
+        if failed.is_empty() { Ok(()) } else { Err(failed) }
     }
 
     /// Returns where the slots are. A record or packet keeps its own `Arc`: memory lives as long as it is named.
@@ -146,6 +146,13 @@ impl SlotBook {
         let previous = e.table.previous()?;
         e.table.hold(previous.slot);
         Some((e.generation, previous))
+    }
+
+    /// Holds a slot that was granted, for a reader of what will be published in it. Returns the bytes of an element.
+    pub fn hold_granted(&mut self, buffer: BufferId, generation: u32, slot: u8) -> Option<u32> {
+        let e = self.entry(buffer).filter(|e| e.generation == generation)?;
+        e.table.hold(slot);
+        Some(e.declared.element_size)
     }
 
     /// Ends a hold.
@@ -367,7 +374,7 @@ mod tests {
             #[expect(unsafe_code, reason = "the test plays the owner")]
             // SAFETY: the slot was granted to the test.
             unsafe {
-                std::ptr::write_bytes(memory.write_ptr(grant.slot), byte, 8);
+                std::ptr::write_bytes(memory.write_ptr(grant.slot.unwrap()), byte, 8);
             }
             memory.header(grant.slot).publish(grant.stamp, frame, 8, &[]);
             let p = book.publication(BufferId(0), &grant).unwrap();

@@ -8,7 +8,7 @@ use crate::{
     child_link::{ChildLink, LinkError, recv},
     child_ring::{Inlet, InletError, Outlet},
     child_wire::{Answer, Packet, ToChild, ToHost, WireRead, WireTurn, WireWrite},
-    cx::{InstanceCx, set_log_level},
+    cx::{InstanceCx, TurnKind, set_log_level},
     library::Libraries,
     spawner::CHILD_ARGUMENT,
     thread_cell::ThreadCell,
@@ -17,13 +17,20 @@ use cell_abi::{BufHeader, Bytes, InputFrame, MailView, PortView, SlotView, Statu
 use engine_sys::{
     ControlError, ControlSocket, MapRo, MapRw, Memfd, ParentGone, RingAttachError, Seals, WaitOutcome,
     bind_to_parent,
+    thread::{ThreadId, read_nice},
 };
-use std::{io::Write, os::fd::OwnedFd, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::Write, os::fd::OwnedFd, path::Path, process::ExitCode, sync::Arc, thread::ScopedJoinHandle,
+    time::Duration,
+};
 
 /// The exit code of a child that cannot go on.
 const BROKEN: u8 = 70;
 /// How often an idle child looks whether the engine is still there, should the kernel not have ended it.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// Bytes of the stack of the cell's thread, as of the engine's tick threads.
+const STACK: usize = 8 << 20;
 
 /// Runs the child side when this process was started as one. To be called first in `main`: nothing may have opened
 /// a descriptor or started a thread before.
@@ -55,6 +62,8 @@ enum ChildError {
     Ring(#[from] RingAttachError),
     #[error(transparent)]
     Inlet(#[from] InletError),
+    #[error("there is no thread for the cell: {0}")]
+    Thread(std::io::Error),
     #[error("a record names region {region}, {len} bytes at {offset}, where there is no such memory")]
     Region { region: u32, offset: u64, len: u64 },
 }
@@ -88,27 +97,26 @@ fn serve(parent: u32) -> Result<(), ChildError> {
     };
     link.answer(&ToHost::Made(Ok(())))?;
     let mut child = Child { cell, cx, link, regions: Vec::new(), state: State::default() };
-    let (mut bytes, mut turn) = (Vec::new(), WireTurn::default());
     loop {
-        if !inlet.try_recv(&mut bytes)? {
-            if inlet.wait(LOOK, 0) == WaitOutcome::TimedOut {
-                child.take_packet(Some(Duration::ZERO))?;
-            }
-            continue;
-        }
-        let message = ToChild::decode(&bytes, &mut turn).map_err(LinkError::from)?;
-        if message != ToChild::Stop {
-            child.link.begin();
-        }
-        match message {
-            ToChild::Turn => child.turn(&mut turn)?,
-            ToChild::Claim(region) => {
-                child.wait_for_region(region)?;
-                child.link.answer(&ToHost::Mapped(region))?;
-            }
-            ToChild::Stop => return Ok(()),
+        // The engine lowers a thread whose turn takes long, and the kernel lets nobody rise again: the next turns get
+        // a new thread. This one starts it, so it has no turns itself.
+        let turns = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("cell".to_owned()).stack_size(STACK);
+            thread.spawn_scoped(scope, || child.turns(&mut inlet)).map(ScopedJoinHandle::join)
+        });
+        match turns.map_err(ChildError::Thread)? {
+            Ok(Ok(Next::Thread)) => {}
+            Ok(Ok(Next::End)) => return Ok(()),
+            Ok(Err(error)) => return Err(error),
+            Err(panic) => std::panic::resume_unwind(panic),
         }
     }
+}
+
+/// What is to follow after a thread has had its turns.
+enum Next {
+    Thread,
+    End,
 }
 
 /// A region as this process maps it.
@@ -157,7 +165,42 @@ struct State {
     mail: Vec<MailView>,
 }
 
+// SAFETY: `views` and `mail` hold raw pointers; they are made anew before each use, on the thread that uses them. The
+// rest is `Send`.
+unsafe impl Send for State {}
+
 impl Child {
+    /// Runs the turns that the engine asks for, on a thread of its own.
+    fn turns(&mut self, inlet: &mut Inlet) -> Result<Next, ChildError> {
+        let me = ThreadId::current();
+        let nice = read_nice(me).ok();
+        self.link.send(&ToHost::Thread(me.as_u32()))?;
+        let (mut bytes, mut turn) = (Vec::new(), WireTurn::default());
+        loop {
+            if !inlet.try_recv(&mut bytes)? {
+                if inlet.wait(LOOK, 0) == WaitOutcome::TimedOut {
+                    self.take_packet(Some(Duration::ZERO))?;
+                }
+                continue;
+            }
+            let message = ToChild::decode(&bytes, &mut turn).map_err(LinkError::from)?;
+            if message != ToChild::Stop {
+                self.link.begin();
+            }
+            match message {
+                ToChild::Turn => self.turn(&mut turn)?,
+                ToChild::Claim(region) => {
+                    self.wait_for_region(region)?;
+                    self.link.answer(&ToHost::Mapped(region))?;
+                }
+                ToChild::Stop => return Ok(Next::End),
+            }
+            if read_nice(me).ok() != nice {
+                return Ok(Next::Thread);
+            }
+        }
+    }
+
     /// Takes a packet if one is there within `timeout`.
     fn take_packet(&mut self, timeout: Option<Duration>) -> Result<(), LinkError> {
         match self.link.recv(timeout) {
@@ -214,6 +257,9 @@ impl Child {
         // SAFETY: `state`, `turn` and the regions live for the call, and `view` has checked that all slots are
         // within them; the engine's slot tables keep the slots apart, as for a cell in the engine.
         let status = unsafe { self.cell.enter(turn.kind, &record) };
+        if turn.kind == TurnKind::Load {
+            self.cx.io().end_load(status);
+        }
         Ok(self.link.answer(&ToHost::Answer(self.answer(status)))?)
     }
 

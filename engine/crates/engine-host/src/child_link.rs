@@ -85,7 +85,8 @@ impl ChildLink {
         self.is_heard.store(true, Ordering::Relaxed);
     }
 
-    fn send(&self, message: &ToHost) -> Result<(), LinkError> {
+    /// Sends a message that is no answer.
+    pub(crate) fn send(&self, message: &ToHost) -> Result<(), LinkError> {
         let (outlet, bytes) = &mut *lock(&self.outlet);
         message.encode(bytes);
         // The kernel ends this process with the engine, so waiting for room never lasts.

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | host to child | ring | [`ToChild`]: a turn, a claim of a region, stop |
 //! | host to child | socket, with descriptors | [`Packet`]: hello, regions, answers about assets and sealed bytes |
-//! | child to host | ring | [`ToHost`]: made, mapped, answers of turns, log lines, wishes for assets and sealed bytes |
+//! | child to host | ring | [`ToHost`]: made, its thread, mapped, answers of turns, log lines, wishes for assets and sealed bytes |
 //!
 //! A turn's record is compact: parameters and input travel only when they changed, slots as (region, offset).
 use crate::cx::Outgoing;
@@ -89,6 +89,8 @@ pub enum ToHost {
     Made(Result<(), String>),
     /// The region is mapped for writing.
     Mapped(u32),
+    /// The turns run on this thread from now on (the kernel's number).
+    Thread(u32),
     /// A turn has ended.
     Answer(Answer),
     /// A line for the log.
@@ -286,6 +288,10 @@ impl ToHost {
                 w.u64(*len);
             }
             Self::Filled => w.u8(6),
+            Self::Thread(number) => {
+                w.u8(7);
+                w.u32(*number);
+            }
         }
     }
 
@@ -328,6 +334,7 @@ impl ToHost {
                 Self::Seal { desc, len: r.u64()? }
             }
             6 => Self::Filled,
+            7 => Self::Thread(r.u32()?),
             other => return Err(WireError::Tag(other)),
         };
         r.end(message)

@@ -89,6 +89,7 @@ fn texts() -> Vec<ToHost> {
         },
         ToHost::Asset("city.glb".to_owned()),
         ToHost::Filled,
+        ToHost::Thread(77),
         ToHost::Seal { desc, len: 1 << 30 },
     ]
 }

@@ -16,7 +16,9 @@ use std::sync::{
 
 /// How many slots a buffer can have; untouched ones cost no memory.
 pub const SLOTS: usize = 8;
-/// The slot past the last one takes what a tick writes when all slots are in use; it is never published.
+/// The slot past the last one takes what a tick of a child writes when all slots are in use; it is never published.
+/// A region has one process in its life, so only one instance writes it. Cells of this process share a region with
+/// the instance that they replace, which may still run: their scratch memory is in their records.
 const SCRATCH: usize = SLOTS;
 const PAGE: usize = 4096;
 
@@ -36,6 +38,14 @@ pub struct RegionError {
     owner: String,
     bytes: usize,
     what: String,
+}
+
+impl RegionError {
+    /// Returns the name of the cell that got none.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
 }
 
 /// The memory of all buffers of one owner.
@@ -230,11 +240,12 @@ impl BufferMemory {
         map.map_or(std::ptr::null(), |m| m.as_ptr().wrapping_add(self.offset(Some(slot))))
     }
 
-    /// Returns the writable address of a slot, or of the scratch slot; null when its owner is another process.
+    /// Returns the writable address of a slot; null when its owner is another process. Scratch memory of a cell of
+    /// this process is its record's own.
     #[must_use]
-    pub fn write_ptr(&self, slot: Option<u8>) -> *mut u8 {
+    pub fn write_ptr(&self, slot: u8) -> *mut u8 {
         let map = self.region.data_rw.as_ref();
-        map.map_or(std::ptr::null_mut(), |m| m.as_ptr().wrapping_add(self.offset(slot)))
+        map.map_or(std::ptr::null_mut(), |m| m.as_ptr().wrapping_add(self.offset(Some(slot))))
     }
 
     /// Returns the header of a slot, or of the scratch slot.
@@ -315,10 +326,8 @@ mod tests {
         assert_eq!(small.part.stride, 256);
         for slot in 0..SLOTS as u8 {
             // SAFETY: the test is the only user of the region; 100 bytes fit a slot.
-            unsafe { std::ptr::write_bytes(small.write_ptr(Some(slot)), slot + 1, 100) };
+            unsafe { std::ptr::write_bytes(small.write_ptr(slot), slot + 1, 100) };
         }
-        // SAFETY: as above.
-        unsafe { std::ptr::write_bytes(small.write_ptr(None), 99, 100) };
         for slot in 0..SLOTS as u8 {
             let bytes = table.bytes(BufferId(0), slot, 0, 100).unwrap();
             assert!(bytes.iter().all(|b| *b == slot + 1), "slot {slot}");
@@ -338,7 +347,7 @@ mod tests {
         let mut table = MemoryTable::default();
         table.insert(&region);
         assert!(region.is_unclaimed() && table.bytes(BufferId(0), 2, 0, 6).is_none());
-        assert!(table.get(BufferId(0)).unwrap().write_ptr(Some(0)).is_null(), "the host does not write it");
+        assert!(table.get(BufferId(0)).unwrap().write_ptr(0).is_null(), "the host does not write it");
         assert!(region.begin_claim() && !region.begin_claim());
         let owner = MapRw::new(&region.data).unwrap();
         region.finish_claim().unwrap();

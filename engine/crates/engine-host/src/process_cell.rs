@@ -11,6 +11,7 @@ use crate::{
     renewal::Renewal,
     sealed, spawner,
     turn::Placed,
+    turns::{LONG_NICE, LONG_TURN},
 };
 use cell_abi::{InputFrame, SealDesc, Status};
 use engine_sys::{ChildProcess, ControlSocket, ExitCause, Memfd, WaitOutcome, create_ring};
@@ -18,15 +19,15 @@ use std::{
     os::fd::BorrowedFd,
     path::Path,
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+mod end;
 
 pub use crate::child::run_if_child;
 
 /// How often a waiting tick thread looks whether the child still lives and the instance still counts.
 const LOOK: Duration = Duration::from_millis(10);
-/// How long a child may take to end its instance before it is killed.
-const STOP: Duration = Duration::from_millis(200);
 /// How often to look for the answer before sleeping, after a turn that was quick.
 const SPINS: u32 = 400;
 
@@ -47,7 +48,8 @@ struct Known {
     own: bool,
 }
 
-/// An instance of a cell in a child process.
+/// An instance of a cell in a child process. Dropping it kills the child; a [`crate::closer::Closer`] lets it end its
+/// instance first.
 pub struct ProcessCell {
     child: ChildProcess,
     control: ControlSocket,
@@ -64,6 +66,10 @@ pub struct ProcessCell {
     /// Memory that the child is filling, to be sealed.
     filling: Option<(SealDesc, Memfd, usize)>,
     renewal: Option<Renewal>,
+    /// The child's thread that runs the turns, while it has its usual priority.
+    thread: Option<u32>,
+    /// When to look after the child, while it is waited for.
+    look_at: Instant,
     spins: u32,
     over: bool,
 }
@@ -95,6 +101,8 @@ impl ProcessCell {
             input: None,
             filling: None,
             renewal,
+            thread: None,
+            look_at: Instant::now(),
             spins: 0,
             over: false,
         };
@@ -139,13 +147,18 @@ impl ProcessCell {
 
     /// Waits for the next message that is no wish; wishes and log lines are served meanwhile.
     fn receive(&mut self) -> Result<ToHost, Lost> {
+        self.look_at = Instant::now() + LONG_TURN;
         loop {
             if let Some(message) = self.take()? {
                 return Ok(message);
             }
-            if self.inlet.wait(LOOK, std::mem::take(&mut self.spins)) == WaitOutcome::Ready {
+            let left = self.look_at.saturating_duration_since(Instant::now());
+            if !left.is_zero() && self.inlet.wait(left, std::mem::take(&mut self.spins)) == WaitOutcome::Ready
+            {
                 continue;
             }
+            self.look_at = Instant::now() + LOOK;
+            self.lower();
             if let Err(why) = check(&mut self.child, &self.cx) {
                 // What it said before its end still counts as said.
                 return match self.take() {
@@ -156,6 +169,17 @@ impl ProcessCell {
         }
     }
 
+    /// Lets a turn that takes long yield to everyone else, as one on a tick thread does.
+    fn lower(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && let Err(error) = self.child.lower(thread, LONG_NICE)
+        {
+            tracing::debug!(cell = &*self.cx.name, "its long turn keeps its priority: {error}");
+        }
+    }
+
+    /// Takes what has come, up to the next message that is no wish, or until it is time to look after the child: one
+    /// that never stops asking is no better than one that never answers.
     fn take(&mut self) -> Result<Option<ToHost>, Lost> {
         while self.inlet.try_recv(&mut self.bytes).map_err(lost)? {
             match ToHost::decode(&self.bytes).map_err(lost)? {
@@ -165,7 +189,11 @@ impl ProcessCell {
                 ToHost::Asset(path) => self.give_asset(&path)?,
                 ToHost::Seal { desc, len } => self.give_memory(desc, len)?,
                 ToHost::Filled => self.seal()?,
+                ToHost::Thread(number) => self.thread = Some(number),
                 other => return Ok(Some(other)),
+            }
+            if Instant::now() >= self.look_at {
+                break;
             }
         }
         Ok(None)
@@ -359,7 +387,7 @@ fn ended(cause: ExitCause) -> Lost {
 
 impl Placed for ProcessCell {
     fn call(&mut self, kind: TurnKind, record: &mut Record) -> Status {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let result =
             if self.over { Err(Lost("its process has ended".to_owned())) } else { self.turn(kind, record) };
         // Only a cell that answers within microseconds is worth a core that looks for the answer.
@@ -381,24 +409,5 @@ impl Placed for ProcessCell {
         let why = check(&mut self.child, &self.cx).err()?;
         self.over = true;
         Some(why.0)
-    }
-}
-
-impl Drop for ProcessCell {
-    fn drop(&mut self) {
-        if !self.over && self.send(ToChild::Stop).is_ok() {
-            match self.child.wait_timeout(STOP) {
-                Ok(Some(ExitCause::Code(0))) => {}
-                Ok(Some(cause)) => {
-                    tracing::warn!(target: "cell", cell = &*self.cx.name, "its process {cause} at its end")
-                }
-                _ => {
-                    tracing::warn!(target: "cell", cell = &*self.cx.name, "its process did not end and was killed")
-                }
-            }
-            // Its last words.
-            let _ = self.take();
-        }
-        // Dropping `child` kills what still runs, and waits for its end.
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     record::Record,
     turn::Placed,
 };
-use cell_abi::{CellState, Status, TickRecord};
+use cell_abi::{CellState, LogLevel, Status, TickRecord};
 use std::sync::Arc;
 
 /// An instance of a cell in this process.
@@ -49,6 +49,11 @@ impl ThreadCell {
 }
 
 impl ThreadCell {
+    /// Returns the cell's name.
+    pub(crate) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.cx.name)
+    }
+
     /// Calls an entry.
     ///
     /// # Safety
@@ -80,7 +85,12 @@ impl Drop for ThreadCell {
         // SAFETY: `state` came from this library's `create` and is destroyed once, here.
         let status = unsafe { (self.library.table.destroy)(self.state) };
         if !status.is_ok() {
-            tracing::warn!(target: "cell", cell = &*self.cx.name, "the cell panicked while it was dropped");
+            let what = match self.cx.io().panic.take() {
+                Some((message, file, line)) => format!("panicked in `destroy` at {file}:{line}: {message}"),
+                None => format!("`destroy` failed with status {}", status.0),
+            };
+            // In a child, the line goes to the engine.
+            self.cx.log(LogLevel::WARN, "engine", &format!("{what}; it had ended anyway"), "", 0);
         }
     }
 }

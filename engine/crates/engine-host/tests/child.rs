@@ -8,9 +8,13 @@
 #[path = "child/rig.rs"]
 mod rig;
 
-use cell_abi::Status;
-use engine_host::{cx::TurnKind, process_cell::run_if_child};
-use engine_scene::Placement::{Process, Thread};
+use cell_abi::{InputFrame, Status};
+use engine_host::{WorldOptions, closer::Closer, cx::TurnKind, process_cell::run_if_child};
+use engine_render::{Backend, RenderConfig, Renderer};
+use engine_scene::{
+    Placement::{Process, Thread},
+    Scene,
+};
 use rig::{Rig, Seen, World};
 use std::{
     process::{Command, ExitCode},
@@ -29,7 +33,7 @@ fn main() -> ExitCode {
         return code;
     }
     let rig = Rig::new();
-    let tests: [Test; 9] = [
+    let tests: [Test; 17] = [
         ("a_child_publishes_the_same_bytes_as_a_thread", same_bytes),
         ("assets_and_sealed_bytes_cross_the_border", assets),
         ("a_missing_asset_is_told_in_the_same_words", missing_asset),
@@ -39,6 +43,14 @@ fn main() -> ExitCode {
         ("a_cell_moves_between_thread_and_process_without_a_gap", moves),
         ("a_library_that_is_no_cell_is_refused", no_cell),
         ("nothing_is_left_after_twenty_starts", leaks),
+        ("a_child_that_dies_while_it_claims_its_region_is_over", killed_in_claim),
+        ("a_child_that_hangs_in_create_is_killed_when_it_is_replaced", replaced_in_create),
+        ("a_child_that_never_stops_asking_is_killed_when_it_is_replaced", replaced_while_asking),
+        ("whoever_drops_an_instance_does_not_wait_for_its_end", end_in_background),
+        ("children_that_do_not_end_are_killed_all_at_once", killed_together),
+        ("a_child_that_fails_at_its_end_costs_nothing", fails_at_end),
+        ("a_long_turn_yields_and_the_next_one_does_not", long_turn),
+        ("two_hundred_cells_run_and_leave_nothing_behind", two_hundred),
     ];
     let filter = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
     let chosen: Vec<_> = tests.iter().filter(|t| t.0.contains(&filter)).collect();
@@ -154,7 +166,8 @@ fn replaced(rig: &Rig) {
     assert_eq!(status, Status::CANCELLED);
     let pid = world.pid(1);
     world.end(1);
-    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "it is gone, and reaped");
+    drop(world);
+    assert!(!exists(pid), "it is gone, and reaped");
 }
 
 fn moves(rig: &Rig) {
@@ -198,6 +211,221 @@ fn leaks(rig: &Rig) {
     assert_eq!((open_fds(), self::children()), (fds, 0));
 }
 
+fn killed_in_claim(rig: &Rig) {
+    let mut world = rig.world(CUBES, Process);
+    world.start();
+    // The first tick is the first turn that writes: the region is claimed before it.
+    let pid = world.pid(1);
+    signal(pid, "STOP");
+    let killer = std::thread::spawn(move || signal(pid, "KILL"));
+    let (status, _) = world.turn(1, TurnKind::Tick, 0);
+    killer.join().unwrap();
+    assert_eq!(status, Status::CANCELLED);
+    assert_eq!(world.lost(1).unwrap(), "its process is over: killed by SIGKILL");
+
+    world.make(1).unwrap();
+    for kind in [TurnKind::Load, TurnKind::Passes, TurnKind::Tick] {
+        assert_eq!(world.turn(1, kind, 1).0, Status::OK, "{kind:?} of the next one");
+    }
+}
+
+fn replaced_in_create(rig: &Rig) {
+    with_faulty_create(rig, "hang", |mut world| {
+        let cx = world.new_cx(0);
+        let host = std::thread::spawn(move || {
+            while children() == 0 {
+                std::thread::yield_now();
+            }
+            cx.cancel();
+        });
+        assert_eq!(world.make_now(0).unwrap_err(), "it was replaced, and its process ended");
+        host.join().unwrap();
+        assert_eq!(children(), 0);
+    });
+    for (how, cause) in [
+        ("segv", "its process is over: crashed with SIGSEGV (bad memory access)"),
+        ("exit", "its process is over: exited with code 0"),
+    ] {
+        with_faulty_create(rig, how, |mut world| assert_eq!(world.make(0).unwrap_err(), cause));
+    }
+    with_faulty_create(rig, "panic", |mut world| {
+        let why = world.make(0).unwrap_err();
+        assert!(why.contains("panicked in `create` at") && why.contains("crash.rs"), "{why}");
+    });
+}
+
+/// Runs `test` with a cell that fails in `create`, in the way called `how`.
+fn with_faulty_create(rig: &Rig, how: &str, test: impl FnOnce(World)) {
+    let (old, new) = (std::env::current_dir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(new.path().join("faulty-create"), how).unwrap();
+    std::env::set_current_dir(new.path()).unwrap();
+    test(rig.world(r#"World(cells: [(cell: "faulty")])"#, Process));
+    std::env::set_current_dir(old).unwrap();
+}
+
+fn replaced_while_asking(rig: &Rig) {
+    let mut world = rig.world(r#"World(cells: [(cell: "faulty", with: (hang_in: "asking"))])"#, Process);
+    world.make(0).unwrap();
+    let cx = world.cx(0);
+    let host = std::thread::spawn(move || {
+        while cx.io().failure.is_none() {
+            std::thread::yield_now();
+        }
+        cx.cancel();
+    });
+    assert_eq!(world.turn(0, TurnKind::Load, 0).0, Status::CANCELLED);
+    host.join().unwrap();
+    assert_eq!(world.lost(0).unwrap(), "it was replaced, and its process ended");
+}
+
+fn end_in_background(rig: &Rig) {
+    let mut world = rig.world_with(CUBES, Process, Closer::with_patience(Duration::from_secs(100)).unwrap());
+    run(&mut world, 1);
+    let pid = world.pid(1);
+    signal(pid, "STOP");
+    let begun = Instant::now();
+    world.end(1);
+    println!("an instance in a child that does not react was let go in {:?}", begun.elapsed());
+    assert!(exists(pid), "it has not even read that it is to end");
+    signal(pid, "CONT");
+    let begun = Instant::now();
+    drop(world);
+    assert!(!exists(pid));
+    assert!(begun.elapsed() < Duration::from_secs(50), "it ended by itself");
+}
+
+fn killed_together(rig: &Rig) {
+    const MANY: usize = 30;
+    let scene = many_faulty(MANY, "");
+    let mut world = rig.world_with(&scene, Process, Closer::with_patience(Duration::from_secs(1)).unwrap());
+    let pids: Vec<u32> = (0..MANY)
+        .map(|n| {
+            world.make(n).unwrap();
+            signal(world.pid(n), "STOP");
+            world.pid(n)
+        })
+        .collect();
+    let begun = Instant::now();
+    drop(world);
+    let took = begun.elapsed();
+    assert!(pids.iter().all(|pid| !exists(*pid)));
+    assert!(took >= Duration::from_secs(1), "they get their time: {took:?}");
+    assert!(took < Duration::from_secs(MANY as u64 / 2), "one after another it would be {MANY} s: {took:?}");
+    println!("{MANY} children that do not end were gone {took:?} after they were told (1 s patience)");
+}
+
+fn fails_at_end(rig: &Rig) {
+    for how in ["panic", "segv", "hang"] {
+        let scene =
+            format!(r#"World(cells: [(cell: "faulty", with: (crash_in: "destroy", crash: "{how}"))])"#);
+        let mut world = rig.world(&scene, Process);
+        run(&mut world, 2);
+        let pid = world.pid(0);
+        drop(world);
+        assert!(!exists(pid), "{how}");
+    }
+}
+
+fn long_turn(rig: &Rig) {
+    let mut world = rig.world(CUBES, Process);
+    run(&mut world, 2);
+    let pid = world.pid(1);
+    let usual = nice_values(pid)[0].1;
+    let lowered = move || nice_values(pid).into_iter().find(|(_, nice)| *nice > usual);
+    assert_eq!(lowered(), None, "its turns were short");
+    // A stopped process takes long for its turn.
+    signal(pid, "STOP");
+    let waker = std::thread::spawn(move || {
+        let slow = loop {
+            // The watchdog of the test runner ends this if it is never lowered.
+            match lowered() {
+                Some((thread, _)) => break thread,
+                None => std::thread::yield_now(),
+            }
+        };
+        signal(pid, "CONT");
+        slow
+    });
+    assert_eq!(world.turn(1, TurnKind::Tick, 2).0, Status::OK);
+    let slow = waker.join().unwrap();
+    assert_ne!(slow, pid, "the first thread keeps its priority, to start others");
+    for frame in 3..6 {
+        assert_eq!(world.turn(1, TurnKind::Tick, frame).0, Status::OK);
+    }
+    while lowered().is_some() {
+        // It ends when it has handed over.
+        std::thread::yield_now();
+    }
+    assert!(nice_values(pid).len() >= 2, "another thread has the turns");
+}
+
+/// Returns the threads of a process with their nice values, the first one first.
+fn nice_values(pid: u32) -> Vec<(u32, i32)> {
+    let nice = |(thread, stat): (u32, Vec<String>)| (thread, stat[16].parse().unwrap());
+    threads(pid).into_iter().map(nice).collect()
+}
+
+/// Returns the threads of a process, the first one first, with the words that /proc has about each after its name.
+fn threads(pid: u32) -> Vec<(u32, Vec<String>)> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let mut all: Vec<_> = threads
+        .filter_map(|t| {
+            let t = t.unwrap();
+            // A thread may end meanwhile.
+            let stat = std::fs::read_to_string(t.path().join("stat")).ok()?;
+            let words = stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();
+            Some((t.file_name().to_str()?.parse().ok()?, words))
+        })
+        .collect();
+    all.sort_unstable_by_key(|(thread, _)| (*thread != pid, *thread));
+    all
+}
+
+/// Returns a scene of `count` cells that have a buffer and passes of their own.
+fn many_faulty(count: usize, with: &str) -> String {
+    let lines = (0..count).map(|n| format!(r#"(cell: "faulty", name: "f{n}", with: ({with})),"#));
+    format!(r#"World(name: "many", cells: [{}])"#, lines.collect::<String>())
+}
+
+fn two_hundred(rig: &Rig) {
+    const FRAMES: u64 = 3;
+    let once = |count: usize| {
+        let scene = Scene::parse("many.ron", many_faulty(count, "")).unwrap();
+        let config = RenderConfig { backend: Backend::Noop, wait_ready: true, ..RenderConfig::default() };
+        let options = WorldOptions {
+            lockstep: true,
+            chaos: None,
+            seed: None,
+            placement: Some(Process),
+            threads: 2,
+            tick_limit: Duration::from_secs(60),
+            screen_px: [16, 16],
+        };
+        let renderer = Renderer::start(config).unwrap();
+        let begun = Instant::now();
+        let mut world =
+            engine_host::World::open(rig.project().clone(), scene, rig.services(), renderer, options)
+                .unwrap();
+        let opened = begun.elapsed();
+        assert_eq!(children(), count, "each in a process of its own");
+        for _ in 0..FRAMES {
+            world.frame(&InputFrame::default(), 0, Instant::now(), false).unwrap();
+        }
+        world.drain().unwrap();
+        let report = serde_json::to_value(world.report()).unwrap();
+        let ticks = |c: &serde_json::Value| c["ticks"].as_u64().unwrap();
+        assert!(report["cells"].as_array().unwrap().iter().all(|c| ticks(c) == FRAMES), "{report}");
+        let begun = Instant::now();
+        world.close();
+        println!("{count} process cells: opened in {opened:?}, closed in {:?}", begun.elapsed());
+    };
+    once(2);
+    let before = (open_fds(), shared_maps(), children());
+    assert_eq!(before.2, 0);
+    once(200);
+    assert_eq!((open_fds(), shared_maps(), children()), before, "descriptors, maps of memfds, processes");
+}
+
 /// Prints how long a turn of a cell with nothing to do takes from the tick thread's view.
 fn round_trip(rig: &Rig) {
     let scene = r#"World(name: "test", cells: [(cell: "camera"), (cell: "many-cubes", with: (count: 100))])"#;
@@ -226,6 +454,18 @@ fn round_trip(rig: &Rig) {
 fn signal(pid: u32, name: &str) {
     let done = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
     assert!(done.success());
+    // It takes a moment until each thread has stopped.
+    while name == "STOP" && threads(pid).iter().any(|(_, words)| words[0] != "T") {
+        std::thread::yield_now();
+    }
+}
+
+fn exists(pid: u32) -> bool {
+    std::path::Path::new(&format!("/proc/{pid}")).exists()
+}
+
+fn shared_maps() -> usize {
+    std::fs::read_to_string("/proc/self/maps").unwrap().lines().filter(|l| l.contains("/memfd:")).count()
 }
 
 fn open_fds() -> usize {

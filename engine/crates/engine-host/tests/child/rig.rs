@@ -10,6 +10,7 @@ use engine_host::{
     assets::AssetStore,
     book::{DeclaredBuffer, SlotBook},
     builder::BuiltCell,
+    closer::{self, Closer},
     cx::{InstanceCx, Services, TurnKind},
     library::Libraries,
     par::ParPool,
@@ -25,7 +26,7 @@ use std::{
     sync::Arc,
 };
 
-const CELLS: [&str; 3] = ["camera", "many-cubes", "sky"];
+const CELLS: [&str; 4] = ["camera", "faulty", "many-cubes", "sky"];
 
 /// What the tests share.
 pub(crate) struct Rig {
@@ -45,8 +46,8 @@ pub(crate) struct Seen {
 }
 
 enum Instance {
-    Thread(ThreadCell),
-    Process(Box<ProcessCell>),
+    Thread(closer::Instance<ThreadCell>),
+    Process(Box<closer::Instance<ProcessCell>>),
 }
 
 struct Line {
@@ -66,6 +67,8 @@ pub(crate) struct World<'a> {
     rig: &'a Rig,
     book: SlotBook,
     lines: Vec<Line>,
+    // The last: it waits for the ends of all instances.
+    closer: Closer,
 }
 
 impl Rig {
@@ -82,11 +85,23 @@ impl Rig {
         Self { project, services, libraries: Libraries::default(), assets }
     }
 
+    pub(crate) fn project(&self) -> &Project {
+        &self.project
+    }
+
+    pub(crate) fn services(&self) -> Arc<Services> {
+        Arc::clone(&self.services)
+    }
+
     pub(crate) fn assets(&self) -> PathBuf {
         self.assets.path().to_owned()
     }
 
     pub(crate) fn world(&self, scene: &str, placement: Placement) -> World<'_> {
+        self.world_with(scene, placement, Closer::new().unwrap())
+    }
+
+    pub(crate) fn world_with(&self, scene: &str, placement: Placement, closer: Closer) -> World<'_> {
         let scene = Scene::parse("test.ron", scene).unwrap();
         let mut names: Vec<String> = Vec::new();
         let mut lines = Vec::new();
@@ -141,7 +156,7 @@ impl Rig {
         }
         let mut book = SlotBook::default();
         book.declare(&buffers).unwrap();
-        World { rig: self, book, lines }
+        World { rig: self, book, lines, closer }
     }
 }
 
@@ -171,19 +186,36 @@ impl World<'_> {
         self.make_from(n, &path)
     }
 
-    /// Makes a new instance as the host does: the book first, then the process, then its region.
     pub(crate) fn make_from(&mut self, n: usize, path: &Path) -> Result<(), String> {
+        self.new_cx(n);
+        self.place_now(n, path)
+    }
+
+    /// Ends an instance. Returns the host's side of the next one.
+    pub(crate) fn new_cx(&mut self, n: usize) -> Arc<InstanceCx> {
         let line = &mut self.lines[n];
         line.instance = None;
         line.cx = InstanceCx::new(Arc::clone(&line.name), Arc::clone(&self.rig.services));
+        Arc::clone(&line.cx)
+    }
+
+    /// Makes the next instance, after [`World::new_cx`].
+    pub(crate) fn make_now(&mut self, n: usize) -> Result<(), String> {
+        let path = self.lines[n].built.path.clone();
+        self.place_now(n, &path)
+    }
+
+    /// Makes a new instance as the host does: the book first, then the process, then its region.
+    fn place_now(&mut self, n: usize, path: &Path) -> Result<(), String> {
+        let line = &mut self.lines[n];
         let renewal = self.book.replace_instance(&line.name, line.placement).map_err(|e| e.to_string())?;
         line.instance = Some(match line.placement {
             Placement::Thread => {
                 let library = self.rig.libraries.load(path).map_err(|e| e.to_string())?;
-                Instance::Thread(ThreadCell::create(&library, &line.cx)?)
+                Instance::Thread(self.closer.ends().hold(ThreadCell::create(&library, &line.cx)?))
             }
             Placement::Process => {
-                let mut cell = ProcessCell::create(path, &line.cx, renewal)?;
+                let mut cell = self.closer.ends().hold(ProcessCell::create(path, &line.cx, renewal)?);
                 if let Some(renewal) = cell.take_renewal() {
                     assert!(self.book.adopt(renewal));
                 }
