@@ -1,13 +1,12 @@
-//! Changes while a world runs: another scene, saved shaders and assets, keys that switch cells.
+//! Changes while a world runs: another scene, keys that switch cells.
 use crate::{
     cells::{CellEntry, Life},
-    watch::Changes,
     world::World,
 };
 use cell_abi::InputFrame;
 use engine_frame::plan::CellLine;
 use engine_scene::{Scene, diff};
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::collections::BTreeMap;
 
 impl World {
     /// Goes over to another reading of the scene. Cells that both have keep their instance, state and buffers;
@@ -17,8 +16,8 @@ impl World {
     /// When the render thread is gone.
     pub fn apply_scene(&mut self, scene: Scene) -> Result<(), engine_render::RendererGone> {
         let changes = diff(&self.scene, &scene);
-        let down = self.cells.iter().any(|c| matches!(c.life, Life::Down { .. }));
-        if changes.is_empty() && !down {
+        let faulty = self.cells.iter().any(|c| c.fault().is_some());
+        if changes.is_empty() && !faulty {
             return Ok(());
         }
         if changes.clock {
@@ -34,7 +33,7 @@ impl World {
                 None => self.new_entry(line.clone()),
                 Some(mut entry) => {
                     entry.scene = line.clone();
-                    if matches!(entry.life, Life::Down { .. }) {
+                    if matches!(entry.life, Life::Down { .. }) || self.is_built_anew(&entry) {
                         // Whatever was wrong may be mended: start it anew.
                         self.leave(entry)?;
                         self.new_entry(line.clone())
@@ -64,7 +63,9 @@ impl World {
         self.scene = Scene { rate: self.scene.rate, seed: self.scene.seed, ..scene };
         let new_lines: BTreeMap<u32, usize> =
             self.cells.iter().enumerate().map(|(n, c)| (c.key, n)).collect();
-        let key_of: BTreeMap<usize, u32> = self.lines.iter().map(|(key, n)| (*n, *key)).collect();
+        let old_lines = self.lines.iter().enumerate();
+        let key_of: BTreeMap<usize, u32> =
+            old_lines.filter_map(|(key, n)| n.map(|n| (n, key as u32))).collect();
         let new_line = |old: CellLine| {
             let key = key_of.get(&(old.0 as usize))?;
             new_lines.get(key).map(|n| CellLine(*n as u32))
@@ -118,6 +119,8 @@ impl World {
         next.mailbox = std::mem::take(&mut entry.mailbox);
         next.counters = entry.counters;
         next.shader_hash = entry.shader_hash;
+        // Its passes are drawn on until the new instance has others.
+        next.sealed = std::mem::take(&mut entry.sealed);
         if let Some(cx) = &entry.cx {
             cx.cancel();
         }
@@ -139,69 +142,20 @@ impl World {
     /// Switches the cells whose key was pressed.
     pub(crate) fn toggle(&mut self, input: &InputFrame) {
         let mut changed = false;
-        for c in &mut self.cells {
-            if c.scene.on.is_some_and(|key| input.pressed(key)) {
-                c.on = !c.on;
-                changed = true;
-                if c.on {
-                    // Its buffers are new: what it writes only now and then, it writes again.
-                    c.params_version += 1;
-                    c.no_ticks = false;
-                    c.wants.passes = true;
-                }
-                tracing::info!(cell = &*c.name, "switched {}", if c.on { "on" } else { "off" });
+        for (_, n) in self.switches.iter().filter(|(key, _)| input.pressed(*key)) {
+            let c = &mut self.cells[*n];
+            c.on = !c.on;
+            changed = true;
+            if c.on {
+                // Its buffers are new: what it writes only now and then, it writes again.
+                c.params_version += 1;
+                c.no_ticks = false;
+                c.wants.passes = true;
             }
+            tracing::info!(cell = &*c.name, "switched {}", if c.on { "on" } else { "off" });
         }
         if changed && self.after_change().is_err() {
             tracing::error!("the render thread is gone");
         }
-    }
-
-    /// Takes saved files: shaders are compiled, assets loaded again. Returns whether the scene at `scene` changed.
-    ///
-    /// # Errors
-    /// When the render thread is gone.
-    pub fn take_changes(
-        &mut self,
-        changes: &Changes,
-        scene: &Path,
-    ) -> Result<bool, engine_render::RendererGone> {
-        let mut scene_changed = changes.all;
-        let shaders: Vec<usize> = (0..self.cells.len())
-            .filter(|n| {
-                let path = self.cells[*n].shader_path.as_ref();
-                changes.all || path.is_some_and(|p| changes.paths.contains(p))
-            })
-            .collect();
-        for n in shaders {
-            self.take_shader(n)?;
-        }
-        let root = self.services.assets.root().to_owned();
-        for path in &changes.paths {
-            scene_changed |= path == scene;
-            let Some(asset) = path.strip_prefix(&root).ok().and_then(Path::to_str) else { continue };
-            // A cell that is down may have waited for this very file: the scene is tried anew.
-            scene_changed |= self.cells.iter().any(|c| matches!(c.life, Life::Down { .. }));
-            let readers: Vec<usize> = self.readers_of(asset);
-            if readers.is_empty() {
-                continue;
-            }
-            match self.services.assets.refresh(asset) {
-                Ok(false) => {}
-                Ok(true) => {
-                    for n in readers {
-                        tracing::info!(cell = &*self.cells[n].name, "loads {asset} again");
-                        self.cells[n].wants.load = true;
-                    }
-                }
-                Err(error) => tracing::error!("{error}; the last content stays"),
-            }
-        }
-        Ok(scene_changed)
-    }
-
-    fn readers_of(&self, asset: &str) -> Vec<usize> {
-        let reads = |cx: &Arc<crate::cx::InstanceCx>| cx.io().assets.iter().any(|(p, _)| **p == *asset);
-        (0..self.cells.len()).filter(|n| self.cells[*n].cx.as_ref().is_some_and(reads)).collect()
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     cx::InstanceCx,
     library::CellLibrary,
     record::Record,
-    turn::{Outcome, Turn, Work},
+    turn::{Followers, Outcome, Turn, Work},
 };
 use cell_abi::ports::Rate;
 use cell_wire::PassList;
@@ -15,7 +15,7 @@ use engine_frame::{
     supervise::Supervisor,
 };
 use engine_scene::SceneCell;
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 /// What an entry's instance is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,18 +134,34 @@ pub struct CellEntry {
     pub no_ticks: bool,
     /// Work for its next turn.
     pub wants: Work,
+    /// It is looked at in each frame: it has a rate, or there is something to do for it.
+    pub awake: bool,
     /// Its record is frozen and its turn not yet started.
     pub recorded: bool,
+    /// The line of the cell whose turn its own follows in this frame.
+    pub follows: Option<usize>,
+    /// Others wait for its tick of this frame, and the host is to start them.
+    pub awaited: bool,
+    /// The turns that follow its instance's on the same thread.
+    pub followers: Arc<Followers>,
     /// How many owners of its `now` ports it still waits for.
     pub waits_for: u32,
     /// It hung on a thread: until its scene line changes it runs in a process.
     pub quarantined: bool,
-    /// Why its declarations do not fit the others'; it neither ticks nor draws meanwhile.
+    /// Why its declarations do not fit the others', or its buffers got no memory; it neither ticks nor draws meanwhile.
     pub contract_fault: Option<String>,
     /// Why its last load failed; `None` while all is well.
     pub load_fault: Option<String>,
     /// Its newest passes.
     pub list: Option<Arc<PassList>>,
+    /// The ids of what its instances sealed: what its passes may name.
+    pub sealed: BTreeSet<u64>,
+    /// Names that it sent messages to and that no cell has: each is told once, and not more than a few.
+    pub unknown_receivers: BTreeSet<Box<str>>,
+    /// What the newest plan found wrong with them; empty while all is well.
+    pub list_faults: Vec<String>,
+    /// How its last instance ended, when it did not end as it should.
+    pub crash: Option<String>,
     /// When to restart it.
     pub restart: Supervisor,
     /// Its mail.
@@ -183,12 +199,20 @@ impl CellEntry {
             due: None,
             no_ticks: false,
             wants: Work::default(),
+            awake: false,
             recorded: false,
+            follows: None,
+            awaited: false,
+            followers: Arc::default(),
             waits_for: 0,
             quarantined: false,
             contract_fault: None,
             load_fault: None,
             list: None,
+            sealed: BTreeSet::new(),
+            unknown_receivers: BTreeSet::new(),
+            list_faults: Vec::new(),
+            crash: None,
             restart: Supervisor::default(),
             mailbox: Mailbox::default(),
             counters: CellCounters::default(),
@@ -196,11 +220,12 @@ impl CellEntry {
     }
 
     /// Returns an empty turn for a new instance.
-    #[must_use]
-    pub fn new_turn(cell: u32, epoch: u64, cx: &Arc<InstanceCx>) -> Box<Turn> {
+    pub fn new_turn(&mut self, cx: &Arc<InstanceCx>) -> Box<Turn> {
+        // Its own list: what an earlier instance's turn may still look for is not in it.
+        self.followers = Arc::default();
         Box::new(Turn {
-            cell,
-            epoch,
+            cell: self.key,
+            epoch: self.epoch,
             work: Work::default(),
             maker: None,
             instance: None,
@@ -208,6 +233,9 @@ impl CellEntry {
             record: Record::default(),
             grants: Vec::new(),
             holds: Vec::new(),
+            links: Vec::new(),
+            followers: Arc::clone(&self.followers),
+            wakes_host: false,
             counted_in: None,
             delay_us: 0,
             outcome: Outcome::default(),
@@ -219,6 +247,18 @@ impl CellEntry {
         if self.rate != rate || self.epoch == 0 {
             self.rate = rate;
             self.clock = CellClock::new(rate, world_hz);
+        }
+    }
+
+    /// Returns whether nothing happens to it before something wakes it: mail, a change, its own doing.
+    #[must_use]
+    pub fn may_sleep(&self) -> bool {
+        match self.life {
+            Life::Busy { .. } => false,
+            Life::Down { .. } => true,
+            _ if !self.is_declared() => true,
+            Life::Waiting { .. } => false,
+            Life::Idle => (self.rate == Rate::OnMail || self.no_ticks) && self.wants == Work::default(),
         }
     }
 

@@ -4,12 +4,13 @@
 use crate::{
     assets::{Asset, AssetStore},
     child_link::ChildLink,
+    last_lines::LastLines,
     par::ParPool,
     sealed::{MAX_BYTES_PER_CELL, SealError, Sealed, SealedStore},
 };
+use crate::spares::Spares;
 use cell_abi::{
-    ABI_MAJOR, ABI_MINOR, AssetView, Bytes, HostCx, HostTable, LogLevel, Request, SealDesc, Status,
-    table::ParBody,
+    AssetView, Bytes, HostCalls, HostCx, HostTable, LogLevel, Request, SealDesc, Status, table::ParBody,
 };
 use core::ffi::c_void;
 use engine_sys::Memfd;
@@ -52,10 +53,10 @@ pub enum TurnKind {
 }
 
 /// A message on its way out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outgoing {
     /// The receiver's name.
-    pub to: Box<str>,
+    pub to: String,
     /// The bytes.
     pub payload: Vec<u8>,
 }
@@ -68,6 +69,8 @@ pub struct TurnIo {
     /// Messages, in the order they were sent.
     pub outbox: Vec<Outgoing>,
     outbox_bytes: usize,
+    /// Messages that were delivered, for their memory.
+    spare: Spares<Outgoing>,
     /// A new pass list, as bytes.
     pub passes: Option<Vec<u8>>,
     /// [`Request`]s, one bit each.
@@ -81,9 +84,12 @@ pub struct TurnIo {
     /// What the instance has sealed in its current load.
     pub sealed: Vec<Arc<Sealed>>,
     /// What it had sealed before, until the current load has ended well.
-    pub sealed_before: Vec<Arc<Sealed>>,
-    /// The assets that it has opened: path and content. They stay mapped as long as the instance.
-    pub assets: Vec<(Box<str>, Asset)>,
+    sealed_before: Vec<Arc<Sealed>>,
+    /// The assets that its newest load asked for: path and content, `None` when it could not be had. They stay mapped
+    /// until a later load has ended, and are watched.
+    pub assets: Vec<(Box<str>, Option<Asset>)>,
+    /// What it had opened before, until the current load has ended.
+    assets_before: Vec<(Box<str>, Option<Asset>)>,
 }
 
 /// What all instances of a process share.
@@ -107,6 +113,7 @@ pub struct InstanceCx {
     /// Whether `io` holds anything to drain.
     touched: AtomicBool,
     io: Mutex<TurnIo>,
+    lines: LastLines,
     services: ServedBy,
 }
 
@@ -137,6 +144,7 @@ impl InstanceCx {
             cancelled: AtomicBool::new(false),
             touched: AtomicBool::new(false),
             io: Mutex::default(),
+            lines: LastLines::default(),
             services,
         })
     }
@@ -174,6 +182,7 @@ impl InstanceCx {
         if let ServedBy::Link(link) = &self.services {
             return link.log(level, target, message, file, line);
         }
+        self.lines.push(level, message);
         let cell: &str = &self.name;
         match level {
             LogLevel::ERROR => {
@@ -186,6 +195,11 @@ impl InstanceCx {
             }
             _ => tracing::trace!(target: "cell", cell, module = target, file, line, "{message}"),
         }
+    }
+
+    /// Returns the last lines that it wrote.
+    pub(crate) fn last_lines(&self) -> &LastLines {
+        &self.lines
     }
 
     /// Notes a panic that the cell's entry is about to catch.
@@ -208,7 +222,10 @@ impl InstanceCx {
             return Status::OUTBOX_FULL;
         }
         io.outbox_bytes += payload.len();
-        io.outbox.push(Outgoing { to: to.into(), payload: payload.to_vec() });
+        let mut out = io.spare.take().unwrap_or_default();
+        out.to.push_str(to);
+        out.payload.extend_from_slice(payload);
+        io.outbox.push(out);
         Status::OK
     }
 
@@ -278,17 +295,21 @@ impl InstanceCx {
         };
         match opened {
             Ok(asset) => {
-                let mut io = self.hand_over();
-                if !io.assets.iter().any(|(p, a)| **p == *path && a.version == asset.version) {
-                    io.assets.push((path.into(), asset.clone()));
-                }
+                self.hand_over().keep_asset(path, Some(asset.clone()));
                 Ok(asset)
             }
             Err(e) => {
                 self.failed(&e.to_string());
+                self.hand_over().keep_asset(path, None);
                 Err(Status::NOT_FOUND)
             }
         }
+    }
+
+    /// Keeps the newest content of an asset for the instance's next load.
+    pub fn expect_asset(&self, path: &str, asset: Asset) {
+        // No turn handed it over: there is nothing to drain.
+        self.io().keep_asset(path, Some(asset));
     }
 
     /// Notes a wish for after the turn.
@@ -300,19 +321,6 @@ impl InstanceCx {
         Status::OK
     }
 
-    /// Runs a parallel loop.
-    ///
-    /// # Safety
-    /// As for [`ParPool::run`].
-    pub unsafe fn par_for(&self, n: usize, grain: usize, body: ParBody, context: *mut c_void) -> Status {
-        let pool = match &self.services {
-            ServedBy::Engine(services) => &services.pool,
-            ServedBy::Link(link) => link.pool(),
-        };
-        // SAFETY: passed on from the caller.
-        unsafe { pool.run(n, grain, body, context) }
-    }
-
     /// Returns the pointer by which the cell names this instance. Valid while the `Arc` lives.
     #[must_use]
     pub fn as_host_cx(self: &Arc<Self>) -> *const HostCx {
@@ -321,155 +329,101 @@ impl InstanceCx {
 }
 
 impl TurnIo {
+    /// Takes back messages that were delivered: the next ones are made of their memory.
+    pub fn reuse(&mut self, sent: &mut Vec<Outgoing>) {
+        for mut out in sent.drain(..) {
+            out.to.clear();
+            out.payload.clear();
+            let bytes = size_of::<Outgoing>() + out.to.capacity() + out.payload.capacity();
+            self.spare.give(out, bytes);
+        }
+    }
+
     /// Starts a turn: what an earlier one handed over has been drained.
     pub fn begin(&mut self, kind: TurnKind) {
         self.kind = kind;
         self.outbox_bytes = 0;
         if kind == TurnKind::Load {
             self.sealed_before = std::mem::take(&mut self.sealed);
+            self.assets_before = std::mem::take(&mut self.assets);
+        }
+    }
+
+    /// Ends a load: what it no longer asked for is let go. After one that failed the instance goes on with what it
+    /// had sealed, and whatever it asked for before is still watched.
+    pub fn end_load(&mut self, status: Status) {
+        let sealed = std::mem::take(&mut self.sealed_before);
+        let assets = std::mem::take(&mut self.assets_before);
+        if !status.is_ok() {
+            self.sealed.extend(sealed);
+            let new: Vec<_> =
+                assets.into_iter().filter(|(p, _)| self.assets.iter().all(|(q, _)| p != q)).collect();
+            self.assets.extend(new);
+        }
+    }
+
+    fn keep_asset(&mut self, path: &str, asset: Option<Asset>) {
+        let version = |a: &Option<Asset>| a.as_ref().map(|a| a.version);
+        if !self.assets.iter().any(|(p, a)| **p == *path && version(a) == version(&asset)) {
+            self.assets.push((path.into(), asset));
         }
     }
 }
 
 /// The host functions for cells in this process.
-pub static HOST_TABLE: HostTable = HostTable {
-    size: size_of::<HostTable>() as u32,
-    abi_major: ABI_MAJOR,
-    abi_minor: ABI_MINOR,
-    log_level: wanted_log_level,
-    log,
-    panic_report,
-    fail,
-    par_for,
-    send,
-    submit_passes,
-    seal,
-    asset,
-    request,
-};
+pub static HOST_TABLE: HostTable = HostTable::of::<InstanceCx>();
 
-/// # Safety
-/// `cx` came from [`InstanceCx::as_host_cx`] and its `Arc` lives for the call: the host keeps it as long as the
-/// instance, and a cell may use the pointer only while its instance lives.
-unsafe fn cx_of<'a>(cx: *const HostCx) -> &'a InstanceCx {
-    // SAFETY: the caller's promise.
-    unsafe { &*cx.cast::<InstanceCx>() }
-}
-
-/// # Safety
-/// `bytes` is a valid borrow for the call.
-unsafe fn bytes_of<'a>(bytes: Bytes) -> &'a [u8] {
-    if bytes.len == 0 {
-        return &[];
+// SAFETY: `ParPool::run` keeps `par_for`'s promise; the instance's io keeps an asset mapped until the instance ends.
+unsafe impl HostCalls for InstanceCx {
+    fn log_level(&self) -> LogLevel {
+        log_level()
     }
-    // SAFETY: the caller's promise, and the pointer is not used for length 0.
-    unsafe { std::slice::from_raw_parts(bytes.ptr, bytes.len) }
-}
 
-/// # Safety
-/// `bytes` is a valid borrow for the call.
-unsafe fn text_of<'a>(bytes: Bytes) -> std::borrow::Cow<'a, str> {
-    // SAFETY: passed on.
-    String::from_utf8_lossy(unsafe { bytes_of(bytes) })
-}
-
-unsafe extern "C" fn wanted_log_level(_: *const HostCx) -> LogLevel {
-    log_level()
-}
-
-unsafe extern "C" fn log(
-    cx: *const HostCx,
-    level: LogLevel,
-    target: Bytes,
-    message: Bytes,
-    file: Bytes,
-    line: u32,
-) {
-    // SAFETY: the contract of `HostTable::log`.
-    let (cx, t, m, f) = unsafe { (cx_of(cx), text_of(target), text_of(message), text_of(file)) };
-    cx.log(level, &t, &m, &f, line);
-}
-
-unsafe extern "C" fn panic_report(cx: *const HostCx, message: Bytes, file: Bytes, line: u32) {
-    // SAFETY: the contract of `HostTable::panic_report`.
-    let (cx, m, f) = unsafe { (cx_of(cx), text_of(message), text_of(file)) };
-    cx.panicked(&m, &f, line);
-}
-
-unsafe extern "C" fn fail(cx: *const HostCx, reason: Bytes) {
-    // SAFETY: the contract of `HostTable::fail`.
-    let (cx, r) = unsafe { (cx_of(cx), text_of(reason)) };
-    cx.failed(&r);
-}
-
-unsafe extern "C" fn par_for(
-    cx: *const HostCx,
-    n: usize,
-    grain: usize,
-    body: ParBody,
-    context: *mut c_void,
-) -> Status {
-    // SAFETY: the contract of `HostTable::par_for`.
-    let cx = unsafe { cx_of(cx) };
-    if cx.is_cancelled() {
-        return Status::CANCELLED;
+    fn log(&self, level: LogLevel, target: &str, message: &str, file: &str, line: u32) {
+        self.log(level, target, message, file, line);
     }
-    // SAFETY: as above.
-    unsafe { cx.par_for(n, grain, body, context) }
-}
 
-unsafe extern "C" fn send(cx: *const HostCx, to: Bytes, payload: Bytes) -> Status {
-    // SAFETY: the contract of `HostTable::send`.
-    let (cx, to, payload) = unsafe { (cx_of(cx), text_of(to), bytes_of(payload)) };
-    if cx.is_cancelled() { Status::CANCELLED } else { cx.send(&to, payload) }
-}
-
-unsafe extern "C" fn submit_passes(cx: *const HostCx, list: Bytes) -> Status {
-    // SAFETY: the contract of `HostTable::submit_passes`.
-    let (cx, list) = unsafe { (cx_of(cx), bytes_of(list)) };
-    if cx.is_cancelled() { Status::CANCELLED } else { cx.submit_passes(list) }
-}
-
-unsafe extern "C" fn seal(
-    cx: *const HostCx,
-    desc: *const SealDesc,
-    bytes: Bytes,
-    out_id: *mut u64,
-) -> Status {
-    // SAFETY: the contract of `HostTable::seal`: both pointers are valid for the call.
-    let (cx, desc, bytes) = unsafe { (cx_of(cx), *desc, bytes_of(bytes)) };
-    if cx.is_cancelled() {
-        return Status::CANCELLED;
+    fn panic_report(&self, message: &str, file: &str, line: u32) {
+        self.panicked(message, file, line);
     }
-    match cx.seal(desc, bytes) {
-        Ok(id) => {
-            // SAFETY: as above.
-            unsafe { *out_id = id };
-            Status::OK
+
+    fn fail(&self, reason: &str) {
+        self.failed(reason);
+    }
+
+    unsafe fn par_for(&self, n: usize, grain: usize, body: ParBody, context: *mut c_void) -> Status {
+        if self.is_cancelled() {
+            return Status::CANCELLED;
         }
-        Err(status) => status,
+        let pool = match &self.services {
+            ServedBy::Engine(services) => &services.pool,
+            ServedBy::Link(link) => link.pool(),
+        };
+        // SAFETY: passed on from the caller.
+        unsafe { pool.run(n, grain, body, context) }
     }
-}
 
-unsafe extern "C" fn asset(cx: *const HostCx, path: Bytes, out: *mut AssetView) -> Status {
-    // SAFETY: the contract of `HostTable::asset`.
-    let (cx, path) = unsafe { (cx_of(cx), text_of(path)) };
-    if cx.is_cancelled() {
-        return Status::CANCELLED;
+    fn send(&self, to: &str, payload: &[u8]) -> Status {
+        if self.is_cancelled() { Status::CANCELLED } else { self.send(to, payload) }
     }
-    match cx.asset(&path) {
-        Ok(asset) => {
-            // The instance's io keeps the map alive until the instance ends.
-            let view = AssetView { bytes: Bytes::of(asset.bytes()), version: asset.version };
-            // SAFETY: as above.
-            unsafe { *out = view };
-            Status::OK
+
+    fn submit_passes(&self, list: &[u8]) -> Status {
+        if self.is_cancelled() { Status::CANCELLED } else { self.submit_passes(list) }
+    }
+
+    fn seal(&self, desc: &SealDesc, bytes: &[u8]) -> Result<u64, Status> {
+        if self.is_cancelled() { Err(Status::CANCELLED) } else { self.seal(*desc, bytes) }
+    }
+
+    fn asset(&self, path: &str) -> Result<AssetView, Status> {
+        if self.is_cancelled() {
+            return Err(Status::CANCELLED);
         }
-        Err(status) => status,
+        let asset = self.asset(path)?;
+        Ok(AssetView { bytes: Bytes::of(asset.bytes()), version: asset.version })
     }
-}
 
-unsafe extern "C" fn request(cx: *const HostCx, request: Request) -> Status {
-    // SAFETY: the contract of `HostTable::request`.
-    unsafe { cx_of(cx) }.request(request)
+    fn request(&self, request: Request) -> Status {
+        self.request(request)
+    }
 }

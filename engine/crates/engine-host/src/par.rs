@@ -1,22 +1,34 @@
-//! `par_for`: chunks of one loop on the host's one rayon pool, with the caller taking part.
+//! `par_for`: chunks of one loop on the host's helper threads, with the caller taking part.
 //!
 //! Chunk edges depend on `(n, grain)` alone, so results do not depend on how many threads there are. The caller
-//! takes chunks from a counter like every helper, and at the end waits only for chunks that have begun: a
-//! helper that comes too late finds the counter exhausted and touches nothing of the caller's.
+//! takes chunks from a counter like every helper, and at the end waits only for chunks that have begun. Helpers run
+//! chunks and nothing else: no cell that waits for its loop steals another cell's tick.
+//!
+//! A loop allocates nothing: it sits down on one of the pool's seats, which helpers look through. The helpers are the
+//! workers of a rayon pool, each held by one job as long as the pool lives; a job per loop would be boxed each time.
 #![expect(unsafe_code, reason = "runs a cell's C callback, whose context pointer the caller keeps alive")]
+
+mod seat;
 
 use cell_abi::{Status, table::ParBody};
 use core::ffi::c_void;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use seat::{Job, Seat};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// The host's pool for parallel loops. Ticks never run on it.
+/// The most loops that helpers see at a time; a caller beyond them runs its loop alone.
+const SEATS: usize = 32;
+
+/// The host's helpers for parallel loops. Ticks never run on them.
 #[derive(Debug)]
 pub struct ParPool {
-    pool: Option<rayon::ThreadPool>,
-    helpers: usize,
+    team: Option<Team>,
+}
+
+#[derive(Debug)]
+struct Team {
+    helpers: Arc<Helpers>,
+    /// Its workers run `Helpers::help` until the team closes.
+    _workers: rayon::ThreadPool,
 }
 
 /// Why the pool cannot be made.
@@ -24,65 +36,41 @@ pub struct ParPool {
 #[error("the threads of the parallel loops cannot be started: {0}")]
 pub struct ParPoolError(#[from] rayon::ThreadPoolBuildError);
 
-struct Loop {
-    body: ParBody,
-    context: *mut c_void,
-    n: usize,
-    grain: usize,
-    chunks: usize,
-    next: AtomicUsize,
-    done: AtomicUsize,
-    failed: AtomicBool,
-    caller: std::thread::Thread,
+#[derive(Debug, Default)]
+struct Helpers {
+    seats: [Seat; SEATS],
+    rest: Mutex<Rest>,
+    wake: Condvar,
 }
 
-// SAFETY: `context` is only passed to `body`, which by the contract of `HostTable::par_for` may be called from
-// several threads at once; it is not touched after the last begun chunk has ended (see `work`).
-unsafe impl Send for Loop {}
-// SAFETY: as above; everything else is atomic or immutable.
-unsafe impl Sync for Loop {}
-
-impl Loop {
-    /// Takes chunks until there are none left.
-    fn work(&self) {
-        loop {
-            let chunk = self.next.fetch_add(1, Ordering::Relaxed);
-            if chunk >= self.chunks {
-                return;
-            }
-            let begin = chunk * self.grain;
-            let end = (begin + self.grain).min(self.n);
-            // SAFETY: the chunk was taken before the counter ran out, so the caller of `run` waits for
-            // `done` to cover it and `context` is alive; edges are within 0..n.
-            let status = unsafe { (self.body)(self.context, begin, end) };
-            if !status.is_ok() {
-                self.failed.store(true, Ordering::Relaxed);
-            }
-            // SYNC: pairs with the acquire load in `ParPool::run`.
-            if self.done.fetch_add(1, Ordering::Release) + 1 == self.chunks {
-                self.caller.unpark();
-            }
-        }
-    }
+#[derive(Debug, Default)]
+struct Rest {
+    /// How many helpers sleep.
+    sleeping: usize,
+    /// The pool is gone: they end.
+    closed: bool,
 }
 
 impl ParPool {
-    /// Starts a pool with `threads` threads.
+    /// Starts a pool with `threads` threads, at least one.
     ///
     /// # Errors
     /// [`ParPoolError`] when the system gives no threads.
     pub fn new(threads: usize) -> Result<Self, ParPoolError> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
+        let workers = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.max(1))
             .thread_name(|n| format!("par-{n}"))
             .build()?;
-        Ok(Self { pool: Some(pool), helpers: threads })
+        let helpers = Arc::new(Helpers::default());
+        let held = Arc::clone(&helpers);
+        workers.spawn_broadcast(move |_| held.help());
+        Ok(Self { team: Some(Team { helpers, _workers: workers }) })
     }
 
     /// Returns a pool without threads: the caller runs every chunk.
     #[must_use]
     pub fn without_threads() -> Self {
-        Self { pool: None, helpers: 0 }
+        Self { team: None }
     }
 
     /// Runs `body` over `0..n` in chunks of `grain`.
@@ -91,76 +79,75 @@ impl ParPool {
     /// `body` may be called with `context` from any thread, several at once, until this returns; chunks do
     /// not overlap.
     pub unsafe fn run(&self, n: usize, grain: usize, body: ParBody, context: *mut c_void) -> Status {
-        let grain = grain.max(1);
-        let chunks = n.div_ceil(grain);
-        if chunks <= 1 {
-            // SAFETY: the caller's promise; a single chunk is the whole range.
-            return if n == 0 { Status::OK } else { unsafe { body(context, 0, n) } };
-        }
-        let shared = Arc::new(Loop {
-            body,
-            context,
-            n,
-            grain,
-            chunks,
-            next: AtomicUsize::new(0),
-            done: AtomicUsize::new(0),
-            failed: AtomicBool::new(false),
-            caller: std::thread::current(),
-        });
-        if let Some(pool) = &self.pool {
-            for _ in 0..self.helpers.min(chunks - 1) {
-                let shared = Arc::clone(&shared);
-                pool.spawn(move || shared.work());
+        let job = Job::new(n, grain, body, context);
+        let chunks = job.chunks();
+        let helpers = self.team.as_ref().filter(|_| chunks > 1).map(|t| &t.helpers);
+        let seated = helpers.and_then(|h| Some((h, h.free_seat()?)));
+        let Some((helpers, seat)) = seated else {
+            let mut all = Status::OK;
+            for chunk in 0..chunks {
+                // SAFETY: the caller's promise; each chunk is run once.
+                if !unsafe { job.run(chunk) } {
+                    all = Status::PANICKED;
+                }
             }
+            return all;
+        };
+        // SAFETY: `free_seat` took the seat for this loop, the one before left it when it had waited, and the
+        // caller's promise about `body` and `context` holds until `wait` below has returned.
+        unsafe { seat.open(job) };
+        helpers.call(chunks as usize - 1);
+        while seat.work().is_some() {}
+        let status = seat.wait(chunks);
+        seat.leave();
+        status
+    }
+}
+
+impl Drop for ParPool {
+    fn drop(&mut self) {
+        // Not waited for: a chunk that hangs must not hold up the end.
+        if let Some(Team { helpers, .. }) = &self.team {
+            helpers.rest().closed = true;
+            helpers.wake.notify_all();
         }
-        shared.work();
-        let mut spins = 0_u32;
-        // SYNC: pairs with the release add in `Loop::work`.
-        while shared.done.load(Ordering::Acquire) < chunks {
-            if spins < 200 {
-                spins += 1;
-                std::hint::spin_loop();
+    }
+}
+
+impl Helpers {
+    fn rest(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn free_seat(&self) -> Option<&Seat> {
+        self.seats.iter().find(|s| s.take())
+    }
+
+    /// Wakes up to `wanted` helpers, after a loop was opened.
+    fn call(&self, wanted: usize) {
+        // A helper falls asleep under the lock after a last look, so that none can miss an opened loop.
+        let sleeping = self.rest().sleeping;
+        for _ in 0..sleeping.min(wanted) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// What a helper does until the pool is gone.
+    fn help(&self) {
+        let mut rest = self.rest();
+        while !rest.closed {
+            if self.seats.iter().any(Seat::is_open) {
+                drop(rest);
+                while self.seats.iter().any(Seat::help) {}
+                rest = self.rest();
             } else {
-                std::thread::park();
+                rest.sleeping += 1;
+                rest = self.wake.wait(rest).unwrap_or_else(PoisonError::into_inner);
+                rest.sleeping -= 1;
             }
         }
-        if shared.failed.load(Ordering::Relaxed) { Status::PANICKED } else { Status::OK }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    unsafe extern "C" fn add_one(context: *mut c_void, begin: usize, end: usize) -> Status {
-        // SAFETY: the tests pass a slice of at least `end` counters that outlives the loop.
-        let all = unsafe { std::slice::from_raw_parts(context.cast::<AtomicUsize>(), end) };
-        for x in &all[begin..end] {
-            x.fetch_add(1, Ordering::Relaxed);
-        }
-        if begin == 70 { Status::PANICKED } else { Status::OK }
-    }
-
-    #[test]
-    fn every_index_runs_exactly_once_also_when_nested_in_pool_threads() {
-        let pool = ParPool::new(3).unwrap();
-        for n in [0, 1, 9, 10, 11, 65] {
-            let counters: Vec<AtomicUsize> = (0..n).map(|_| AtomicUsize::new(0)).collect();
-            // SAFETY: the counters outlive the call and are atomics.
-            let status = unsafe { pool.run(n, 10, add_one, counters.as_ptr().cast_mut().cast()) };
-            assert_eq!(status, Status::OK);
-            assert!(counters.iter().all(|c| c.load(Ordering::Relaxed) == 1), "n = {n}");
-        }
-    }
-
-    #[test]
-    fn a_failed_chunk_is_reported_and_the_others_finish() {
-        let pool = ParPool::new(2).unwrap();
-        let counters: Vec<AtomicUsize> = (0..100).map(|_| AtomicUsize::new(0)).collect();
-        // SAFETY: as above.
-        let status = unsafe { pool.run(100, 10, add_one, counters.as_ptr().cast_mut().cast()) };
-        assert_eq!(status, Status::PANICKED);
-        assert!(counters.iter().all(|c| c.load(Ordering::Relaxed) == 1));
-    }
-}
+mod tests;

@@ -1,5 +1,5 @@
 //! The host's form of a record: slots by name; pointers are made where the cell runs.
-use crate::memory::MemoryTable;
+use crate::{memory::MemoryTable, spares::Spares};
 use cell_abi::{Bytes, DirtyRange, InputFrame, MailView, PortView, SlotView, TickRecord};
 use engine_frame::plan::{BufferId, CellLine};
 use std::sync::Arc;
@@ -89,13 +89,38 @@ pub struct Record {
     pub memory: Arc<MemoryTable>,
     views: Vec<PortView>,
     mail_views: Vec<MailView>,
+    /// The memory of earlier letters.
+    spare: Spares<Vec<u128>>,
+    /// Per port, the memory for what a thread cell writes when all slots are in use; made at first use. The record's
+    /// own, so that a hung instance and the one that replaced it never write to the same memory.
+    scratch: Vec<Vec<u128>>,
 }
 
 impl Record {
+    /// Forgets the mail, but not its memory.
+    pub fn clear_mail(&mut self) {
+        for mut letter in self.mail.drain(..) {
+            letter.payload.clear();
+            let bytes = size_of_val(&letter.payload) + letter.payload.capacity() * size_of::<u128>();
+            self.spare.give(letter.payload, bytes);
+        }
+    }
+
+    /// Adds a letter.
+    pub fn deliver(&mut self, line: CellLine, from: &Arc<str>, sequence: u64, bytes: &[u8]) {
+        let mut payload = self.spare.take().unwrap_or_default();
+        payload.extend(bytes.chunks(size_of::<u128>()).map(|chunk| {
+            let mut word = [0; size_of::<u128>()];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u128::from_ne_bytes(word)
+        }));
+        self.mail.push(Letter { line, from: Arc::clone(from), sequence, payload, len: bytes.len() });
+    }
+
     /// Calls `run` with the record as a cell of this process sees it.
     pub fn with_view<R>(&mut self, run: impl FnOnce(&TickRecord) -> R) -> R {
         self.views.clear();
-        for p in &self.ports {
+        for (n, p) in self.ports.iter().enumerate() {
             let mut view = PortView::EMPTY;
             view.blend = p.blend;
             view.read = slot_view(&self.memory, p.read);
@@ -103,7 +128,10 @@ impl Record {
             if let Some(w) = p.write
                 && let Some(memory) = self.memory.get(w.buffer).filter(|m| m.region.is_of_thread())
             {
-                view.write = memory.write_ptr(w.slot);
+                view.write = match w.slot {
+                    Some(slot) => memory.write_ptr(slot),
+                    None => scratch(&mut self.scratch, n, memory.part.capacity),
+                };
                 view.capacity = memory.part.capacity;
                 view.header = memory.header(w.slot);
                 view.stamp = w.stamp;
@@ -145,10 +173,85 @@ impl Record {
 // in the record is `Send`.
 unsafe impl Send for Record {}
 
+/// Returns the scratch memory of port `n`, at least `capacity` bytes, aligned to 16.
+fn scratch(all: &mut Vec<Vec<u128>>, n: usize, capacity: usize) -> *mut u8 {
+    if all.len() <= n {
+        all.resize_with(n + 1, Vec::new);
+    }
+    all[n].resize(capacity.div_ceil(size_of::<u128>()), 0);
+    all[n].as_mut_ptr().cast()
+}
+
 fn slot_view(memory: &MemoryTable, read: Option<SlotRead>) -> SlotView {
     read.and_then(|r| {
         let m = memory.get(r.buffer).filter(|m| m.region.is_ready())?;
         Some(SlotView { ptr: m.read_ptr(r.slot), len: r.len.min(m.part.capacity), frame: r.frame })
     })
     .unwrap_or(SlotView::EMPTY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{BufferSize, Region};
+    use engine_scene::Placement;
+
+    /// Returns the addresses that a turn of `record` may write to.
+    fn written(record: &mut Record) -> Vec<*mut u8> {
+        record.with_view(|view| {
+            #[expect(unsafe_code, reason = "the test plays the cell")]
+            // SAFETY: the view is that of a record, valid for the call.
+            let ports = unsafe { std::slice::from_raw_parts(view.ports, view.port_count) };
+            ports.iter().map(|p| p.write).collect()
+        })
+    }
+
+    #[test]
+    fn no_two_instances_write_to_the_same_scratch_memory() {
+        let sizes = [100, 70_000].map(|capacity| (BufferId((capacity / 70_000) as u32), capacity));
+        let sizes = sizes.map(|(buffer, capacity)| BufferSize { buffer, capacity });
+        let mut memory = MemoryTable::default();
+        memory.insert(&Region::new("cell", &sizes, Placement::Thread, &[]).unwrap());
+        let memory = Arc::new(memory);
+        let record = |slot| Record {
+            ports: [BufferId(0), BufferId(1)]
+                .map(|buffer| PortSlots {
+                    write: Some(SlotWrite { buffer, slot, stamp: 1, behind: (0, 0) }),
+                    ..PortSlots::default()
+                })
+                .to_vec(),
+            memory: Arc::clone(&memory),
+            ..Record::default()
+        };
+        let (mut hung, mut next) = (record(None), record(None));
+        let (old, new) = (written(&mut hung), written(&mut next));
+        for (port, bytes) in [(0, 100), (1, 70_000)] {
+            let apart = (old[port] as usize).abs_diff(new[port] as usize);
+            assert!(!old[port].is_null() && !new[port].is_null() && apart >= bytes, "port {port}: {apart}");
+            assert!(old[port].addr().is_multiple_of(16));
+        }
+        assert_eq!(written(&mut hung), old, "an instance keeps its scratch memory");
+        assert_eq!(written(&mut record(Some(2))), written(&mut record(Some(2))), "slots are shared");
+    }
+
+    #[test]
+    fn letters_hold_what_was_sent_and_use_the_memory_of_earlier_ones() {
+        let mut record = Record::default();
+        let from: Arc<str> = "a".into();
+        let seen = |r: &mut Record| {
+            r.with_view(|view| {
+                let m = view.mail;
+                #[expect(unsafe_code, reason = "reads the view as a cell does")]
+                // SAFETY: the view lives for this call, and there is one letter.
+                let payload = unsafe { std::slice::from_raw_parts((*m).payload.ptr, (*m).payload.len) };
+                (payload.to_vec(), payload.as_ptr().addr() % 16)
+            })
+        };
+        record.deliver(CellLine(0), &from, 0, &[7; 1001]);
+        assert_eq!(seen(&mut record), (vec![7; 1001], 0));
+        record.clear_mail();
+        record.deliver(CellLine(0), &from, 1, &[1, 2, 3]);
+        assert_eq!(seen(&mut record), (vec![1, 2, 3], 0));
+        assert!(record.mail[0].payload.capacity() >= 63, "it has the memory of the long one");
+    }
 }

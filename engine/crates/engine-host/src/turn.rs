@@ -1,4 +1,8 @@
 //! One turn of one cell: what it is to do, what it sees, what came of it. Travels to a tick thread and back.
+mod follow;
+
+pub use follow::{Followers, NowLink};
+
 use crate::{
     cx::{InstanceCx, Outgoing, TurnKind},
     record::Record,
@@ -6,7 +10,11 @@ use crate::{
 };
 use cell_abi::{Request, Status};
 use engine_frame::{plan::BufferId, slots::Grant};
-use std::{sync::Arc, time::Instant};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
 
 /// Where an instance runs. The one seam: a thread, a child process, later another machine.
 pub trait Placed: Send {
@@ -59,8 +67,10 @@ pub struct Outcome {
     pub ticked: bool,
     /// A new pass list, as bytes.
     pub passes: Option<Vec<u8>>,
-    /// Messages, in order. Drained by the host.
+    /// Messages, in order, for the host to deliver.
     pub outbox: Vec<Outgoing>,
+    /// Those that it has delivered.
+    pub sent: Vec<Outgoing>,
     /// [`Request`] bits left for the host.
     pub requests: u32,
     /// Wall time of the entries in nanoseconds.
@@ -87,6 +97,12 @@ pub struct Turn {
     pub grants: Vec<(BufferId, u32, Grant)>,
     /// The slots that its record names: buffer, the table's generation, the slot.
     pub holds: Vec<(BufferId, u32, u8)>,
+    /// The `now` ports that see what the turn before this one publishes, when it follows one.
+    pub links: Vec<NowLink>,
+    /// The turns that follow this one on the same thread.
+    pub followers: Arc<Followers>,
+    /// The host has something to do as soon as it has ended: it is to be woken.
+    pub wakes_host: bool,
     /// The frame that waits for it.
     pub counted_in: Option<u64>,
     /// Chaos: microseconds to wait before the turn.
@@ -96,13 +112,26 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// Returns whether something else can go on when the host takes this turn back: the sooner, the better.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.wakes_host || !self.outcome.outbox.is_empty() || self.outcome.ending != Ending::Done
+    }
+
     /// Does the work. Runs on a tick thread.
     pub fn run(&mut self) {
         if self.delay_us > 0 {
             std::thread::sleep(std::time::Duration::from_micros(u64::from(self.delay_us)));
         }
         let start = Instant::now();
-        self.outcome.ending = self.entries();
+        // Cells catch their own panics; what arrives here is a fault of the host's. It costs this cell, not the run.
+        let ending = catch_unwind(AssertUnwindSafe(|| self.entries()));
+        self.outcome.ending = ending.unwrap_or_else(|panic| {
+            self.outcome.ticked = false;
+            let what = panic.downcast_ref::<String>().map(String::as_str);
+            let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            Ending::Over(format!("the engine itself failed while it ran this cell, please report it: {what}"))
+        });
         self.outcome.wall_ns = start.elapsed().as_nanos() as u64;
     }
 
@@ -146,7 +175,11 @@ impl Turn {
     fn call(&mut self, kind: TurnKind) -> Result<(), (Status, String)> {
         // The lock is taken only for turns that are no tick, or when the last turn left something behind.
         let instance = self.instance.as_mut().expect("checked by `entries`");
-        self.cx.io().begin(kind);
+        {
+            let mut io = self.cx.io();
+            io.begin(kind);
+            io.reuse(&mut self.outcome.sent);
+        }
         let status = instance.call(kind, &mut self.record);
         if !self.cx.take_touched() && status.is_ok() && kind != TurnKind::Load {
             return Ok(());
@@ -159,11 +192,7 @@ impl Turn {
         }
         let (panic, failure) = (io.panic.take(), io.failure.take());
         if kind == TurnKind::Load {
-            let before = std::mem::take(&mut io.sealed_before);
-            if !status.is_ok() {
-                // It goes on with what it had.
-                io.sealed.extend(before);
-            }
+            io.end_load(status);
         }
         if let Some(why) = io.lost.take() {
             return Err((Status::CANCELLED, why));
@@ -189,5 +218,42 @@ impl Turn {
                 (other, _, None) => format!("`{entry}` failed with status {}", other.0),
             },
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{assets::AssetStore, cells::CellEntry, cx::Services, par::ParPool, sealed::SealedStore};
+    use engine_frame::plan::ShaderId;
+
+    /// An instance over which the host itself stumbles.
+    struct Stumbles;
+
+    impl Placed for Stumbles {
+        fn call(&mut self, kind: TurnKind, record: &mut Record) -> Status {
+            assert!(kind != TurnKind::Tick, "no port {}", record.frame);
+            Status::OK
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_host_costs_the_cell_and_names_itself() {
+        let services = Services {
+            pool: ParPool::without_threads(),
+            assets: AssetStore::new(std::path::PathBuf::new()),
+            sealed: SealedStore::default(),
+        };
+        let cx = InstanceCx::new("cell".into(), Arc::new(services));
+        let scene = engine_scene::Scene::parse("test.ron", r#"World(cells: [(cell: "cell")])"#).unwrap();
+        let mut entry = CellEntry::new(scene.cells[0].clone(), 1, ShaderId(1));
+        let mut turn = entry.new_turn(&cx);
+        turn.instance = Some(Box::new(Stumbles));
+        turn.work = Work { load: true, tick: true, passes: true };
+        turn.record.frame = 7;
+        turn.run();
+        let Ending::Over(why) = &turn.outcome.ending else { panic!("{:?}", turn.outcome.ending) };
+        assert!(why.contains("the engine itself failed") && why.ends_with("no port 7"), "{why}");
+        assert!(!turn.outcome.ticked, "nothing of the turn is published");
     }
 }

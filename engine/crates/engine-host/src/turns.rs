@@ -1,12 +1,16 @@
 //! The tick threads: ours, not rayon's, so that a cell that waits steals no other cell's tick.
 //!
-//! A turn that runs longer than 4 ms loses its place: its thread is taken out of the pool at lower priority
-//! and ends after the turn, and a spare thread takes over. So long, blocking and hung turns are one case, and
-//! no cell starves the rest on two cores.
+//! A turn that runs longer than 4 ms loses its place: its thread is taken out of the pool at lower priority, and a
+//! spare thread takes over. So long, blocking and hung turns are one case, and no cell starves the rest on two cores.
+//! After such a turn its thread is a spare one itself; where the system does not give it back its priority, it ends.
+mod ended;
+mod jobs;
+
 use crate::turn::Turn;
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use ended::Ended;
 use engine_frame::supervise::LONG_TICK_NS;
-use engine_sys::thread::{ThreadId, set_nice};
+use engine_sys::thread::{ThreadId, read_nice, set_nice};
+use jobs::Jobs;
 use std::{
     sync::{
         Arc, OnceLock,
@@ -15,12 +19,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The most turns in flight: one per cell.
+const MAX_TURNS: usize = 16_384;
 /// After this long a turn loses its place.
 pub const LONG_TURN: Duration = Duration::from_nanos(LONG_TICK_NS);
-/// The most turns in flight: one per cell.
-pub const MAX_TURNS: usize = 16_384;
 /// How much lower than the engine's the priority of a long turn is.
-const LONG_NICE: i32 = 10;
+pub(crate) const LONG_NICE: i32 = 10;
 
 struct Worker {
     /// Nanoseconds since the pool's start at which its turn began; 0 when idle.
@@ -44,13 +48,18 @@ pub struct LongTurn {
     pub for_ns: u64,
 }
 
+/// What the tick threads and their pool share.
+struct Shared {
+    start: Instant,
+    /// The priority of a tick thread.
+    nice: i32,
+    jobs: Jobs,
+    ended: Ended,
+}
+
 /// The tick threads.
 pub struct TurnPool {
-    start: Instant,
-    jobs: Sender<Box<Turn>>,
-    jobs_in: Receiver<Box<Turn>>,
-    done: Sender<Box<Turn>>,
-    done_in: Receiver<Box<Turn>>,
+    shared: Arc<Shared>,
     workers: Vec<Arc<Worker>>,
     spawned: usize,
 }
@@ -61,10 +70,9 @@ impl TurnPool {
     /// # Errors
     /// The system's, when it gives no threads.
     pub fn new(threads: usize) -> std::io::Result<Self> {
-        let (jobs, jobs_in) = bounded(MAX_TURNS);
-        let (done, done_in) = bounded(MAX_TURNS);
-        let mut pool =
-            Self { start: Instant::now(), jobs, jobs_in, done, done_in, workers: Vec::new(), spawned: 0 };
+        let nice = read_nice(ThreadId::current()).unwrap_or(0);
+        let shared = Shared { start: Instant::now(), nice, jobs: Jobs::default(), ended: Ended::default() };
+        let mut pool = Self { shared: Arc::new(shared), workers: Vec::new(), spawned: 0 };
         for _ in 0..threads.max(1) {
             pool.spawn()?;
         }
@@ -79,54 +87,60 @@ impl TurnPool {
             retired: AtomicBool::new(false),
             thread: OnceLock::new(),
         });
-        let (w, jobs, done, start) =
-            (Arc::clone(&worker), self.jobs_in.clone(), self.done.clone(), self.start);
+        let (w, shared) = (Arc::clone(&worker), Arc::clone(&self.shared));
         std::thread::Builder::new()
             .name(format!("tick-{}", self.spawned))
             .stack_size(8 << 20)
-            .spawn(move || work(&w, &jobs, &done, start))?;
+            .spawn(move || work(&w, &shared))?;
         self.spawned += 1;
         self.workers.push(worker);
         Ok(())
     }
 
     /// Hands a turn to the next free thread.
-    ///
-    /// # Panics
-    /// Never: there is at most one turn per cell, and never more cells than [`MAX_TURNS`].
     pub fn start(&self, turn: Box<Turn>) {
-        self.jobs.try_send(turn).expect("one turn per cell, and the pool keeps a receiver");
+        self.add(turn);
+        self.call(1);
+    }
+
+    /// Adds one of many turns; they start for sure only at the next [`TurnPool::call`].
+    pub fn add(&self, turn: Box<Turn>) {
+        self.shared.jobs.push(turn);
+    }
+
+    /// Starts the turns that were added, at most `turns` of them.
+    pub fn call(&self, turns: usize) {
+        self.shared.jobs.call(turns);
     }
 
     /// Returns a turn that has ended, if there is one.
     #[must_use]
     pub fn try_finished(&self) -> Option<Box<Turn>> {
-        self.done_in.try_recv().ok()
+        self.shared.ended.pop()
     }
 
-    /// Waits for a turn to end, at most `timeout`; meanwhile takes long turns out of the way.
-    pub fn finished_within(&mut self, timeout: Duration) -> Option<Box<Turn>> {
-        if let Ok(turn) = self.done_in.try_recv() {
-            return Some(turn);
-        }
-        let deadline = Instant::now() + timeout;
+    /// Returns a turn that has ended. If there is none, waits until there are `wanted`, or one that something else
+    /// waits for ([`Turn::is_awaited`]), at most `timeout`; meanwhile takes long turns out of the way.
+    pub fn finished_within(&mut self, timeout: Duration, wanted: usize) -> Option<Box<Turn>> {
+        let mut deadline = None;
         loop {
-            let now = Instant::now();
-            let left = deadline.saturating_duration_since(now);
-            match self.done_in.recv_timeout(left.min(LONG_TURN)) {
-                Ok(turn) => return Some(turn),
-                Err(RecvTimeoutError::Timeout) => self.retire_long(),
-                Err(RecvTimeoutError::Disconnected) => return None,
+            if let Some(turn) = self.shared.ended.pop() {
+                return Some(turn);
             }
+            let now = Instant::now();
+            let left = deadline.get_or_insert(now + timeout).saturating_duration_since(now);
             if left.is_zero() {
                 return None;
+            }
+            if self.shared.ended.wait(wanted, left.min(LONG_TURN)) {
+                self.retire_long();
             }
         }
     }
 
     /// Takes threads whose turn runs longer than [`LONG_TURN`] out of the pool and starts spare ones.
     pub fn retire_long(&mut self) {
-        let now = self.start.elapsed().as_nanos() as u64;
+        let now = self.shared.start.elapsed().as_nanos() as u64;
         let mut spares = 0;
         for w in &self.workers {
             let since = w.busy_since_ns.load(Ordering::Relaxed);
@@ -134,7 +148,7 @@ impl TurnPool {
             if long && !w.retired.swap(true, Ordering::Relaxed) {
                 spares += 1;
                 if let Some(thread) = w.thread.get()
-                    && let Err(error) = set_nice(*thread, LONG_NICE)
+                    && let Err(error) = set_nice(*thread, (self.shared.nice + LONG_NICE).min(19))
                 {
                     tracing::debug!(%error, "a long turn keeps its priority");
                 }
@@ -143,7 +157,9 @@ impl TurnPool {
         // A retired worker stays listed as long as its thread lives (the thread holds the other count).
         self.workers.retain(|w| !w.retired.load(Ordering::Relaxed) || Arc::strong_count(w) > 1);
         for _ in 0..spares {
-            if let Err(error) = self.spawn() {
+            if !self.shared.jobs.call_spare()
+                && let Err(error) = self.spawn()
+            {
                 tracing::error!(%error, "no spare tick thread could be started; cells may be late");
             }
         }
@@ -151,7 +167,7 @@ impl TurnPool {
 
     /// Appends the turns that have been running for longer than [`LONG_TURN`].
     pub fn long_turns_into(&self, out: &mut Vec<LongTurn>) {
-        let now = self.start.elapsed().as_nanos() as u64;
+        let now = self.shared.start.elapsed().as_nanos() as u64;
         for w in &self.workers {
             let since = w.busy_since_ns.load(Ordering::Relaxed);
             let for_ns = now.saturating_sub(since);
@@ -163,24 +179,54 @@ impl TurnPool {
     }
 }
 
-fn work(worker: &Worker, jobs: &Receiver<Box<Turn>>, done: &Sender<Box<Turn>>, start: Instant) {
+/// What a tick thread does.
+fn work(worker: &Worker, shared: &Shared) {
     let _ = worker.thread.set(ThreadId::current());
-    while let Ok(mut turn) = jobs.recv() {
+    let mut followers = Vec::new();
+    let mut next = None;
+    while let Some(mut turn) = next.take().or_else(|| shared.jobs.take()) {
         worker.cell.store(turn.cell, Ordering::Relaxed);
         worker.epoch.store(turn.epoch, Ordering::Relaxed);
-        worker.busy_since_ns.store((start.elapsed().as_nanos() as u64).max(1), Ordering::Relaxed);
+        let now = shared.start.elapsed().as_nanos() as u64;
+        worker.busy_since_ns.store(now.max(1), Ordering::Relaxed);
         turn.run();
         worker.busy_since_ns.store(0, Ordering::Relaxed);
-        if done.send(turn).is_err() || worker.retired.load(Ordering::Relaxed) {
+        turn.followers.take_into(&mut followers);
+        for follower in &mut followers {
+            follower.follow(&turn);
+        }
+        // First this one, so that the host has it before those that follow.
+        shared.ended.push(turn);
+        let retired = worker.retired.load(Ordering::Relaxed);
+        if !retired {
+            next = followers.pop();
+        }
+        if !followers.is_empty() {
+            let others = followers.len();
+            followers.drain(..).for_each(|turn| shared.jobs.push(turn));
+            shared.jobs.call(others);
+        }
+        if retired && !rest(worker, shared) {
             return;
         }
     }
 }
 
+/// Waits until a place is free for a thread that has lost its own; false when it is to end.
+fn rest(worker: &Worker, shared: &Shared) -> bool {
+    let back = || set_nice(ThreadId::current(), shared.nice).is_ok();
+    // The priority may be taken only now, by who found the turn long; when a place is free that is over.
+    let there_is_a_place = back() && shared.jobs.wait_for_place() && back();
+    worker.retired.store(!there_is_a_place, Ordering::Relaxed);
+    there_is_a_place
+}
+
 impl Drop for TurnPool {
     fn drop(&mut self) {
-        // Threads end when the jobs' sender is gone; a hung one ends with the process.
-        let (closed, _) = bounded(0);
-        self.jobs = closed;
+        // Threads end when there is nothing to wait for; a hung one ends with the process.
+        self.shared.jobs.close();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! Step 3: what a turn that has returned made is published, delivered and taken over.
+use crate::{
+    cells::Life,
+    turn::{Ending, Turn},
+    world::World,
+};
+use cell_abi::Request;
+use engine_frame::{plan::CellLine, slots::PublicationFault};
+
+/// How many names that no cell has are told of one sender.
+const UNKNOWN_TOLD: usize = 8;
+
+impl World {
+    /// Ends the holds and grants of a turn; publishes what it wrote when `publish` says so.
+    pub(super) fn settle(&mut self, turn: &mut Turn, publish: bool) {
+        for (buffer, generation, slot) in turn.holds.drain(..) {
+            self.book.release(buffer, generation, slot);
+        }
+        for (buffer, generation, grant) in turn.grants.drain(..) {
+            let publication = if publish { self.book.publication(buffer, &grant) } else { None };
+            if let Err(fault) = self.book.settle(buffer, generation, &grant, publication.as_ref())
+                && !matches!(fault, PublicationFault::Scratch)
+            {
+                tracing::warn!(cell = &*turn.cx.name, "its buffer {} was not published: {fault}", buffer.0);
+            }
+        }
+    }
+
+    /// Takes a turn back: publishes, delivers mail, takes a new pass list, or ends the instance.
+    pub(crate) fn finish(&mut self, mut turn: Box<Turn>) {
+        self.in_flight -= 1;
+        // A turn of an earlier frame is late; this frame does not wait for it.
+        self.ticks_in_flight -= usize::from(turn.counted_in == Some(self.frame));
+        let line = self.line(turn.cell).filter(|n| self.cells[*n].epoch == turn.epoch);
+        let Some(n) = line else {
+            self.settle(&mut turn, false);
+            return;
+        };
+        let ticked = turn.outcome.ticked;
+        self.settle(&mut turn, ticked);
+        if let Some(renewal) = turn.instance.as_mut().and_then(|i| i.take_renewal()) {
+            // Between frames: the records of this frame name slots of the old region.
+            self.renewals.push(renewal);
+        }
+        let entry = &mut self.cells[n];
+        entry.counters.ticks += u64::from(ticked);
+        entry.counters.turn_ns += turn.outcome.wall_ns;
+        entry.counters.longest_turn_ns = entry.counters.longest_turn_ns.max(turn.outcome.wall_ns);
+        if let Some(list) = turn.outcome.passes.take() {
+            self.take_list(n, &list);
+        }
+        for out in &turn.outcome.outbox {
+            let entry = &mut self.cells[n];
+            entry.counters.sent += 1;
+            let sequence = entry.counters.sent;
+            match self.by_name.get(out.to.as_str()) {
+                // A full box drops the message and counts it.
+                Some(&to) => {
+                    let delivered =
+                        self.cells[to].mailbox.deliver(CellLine(n as u32), sequence, &out.payload);
+                    self.wake(to);
+                    if delivered
+                        && !self.options.lockstep
+                        && self.cells[to].rate == cell_abi::ports::Rate::OnMail
+                    {
+                        self.mailed.push(to);
+                    }
+                }
+                None => {
+                    self.stats.undeliverable += 1;
+                    let sender = &mut self.cells[n];
+                    if sender.unknown_receivers.len() < UNKNOWN_TOLD
+                        && !sender.unknown_receivers.contains(out.to.as_str())
+                    {
+                        sender.unknown_receivers.insert(out.to.as_str().into());
+                        let names = self.names.iter().map(|name| &**name);
+                        let meant = engine_frame::names::did_you_mean(&out.to, names);
+                        let hint = meant.map(|m| format!("; did you mean `{m}`?")).unwrap_or_default();
+                        tracing::warn!(
+                            cell = &*sender.name,
+                            "it sends to `{}`, but no cell of the scene has that name{hint}",
+                            out.to
+                        );
+                    }
+                }
+            }
+        }
+        turn.outcome.sent.append(&mut turn.outcome.outbox);
+        if turn.work.load {
+            self.take_sealed(&turn);
+        }
+        let requests = std::mem::take(&mut turn.outcome.requests);
+        let entry = &mut self.cells[n];
+        if requests & (1 << Request::LOAD.0) != 0 {
+            entry.wants.load = true;
+        }
+        if requests & (1 << Request::NO_TICKS.0) != 0 {
+            entry.no_ticks = true;
+        }
+        self.quit |= requests & (1 << Request::QUIT.0) != 0;
+        match std::mem::take(&mut turn.outcome.ending) {
+            Ending::Done => {
+                if turn.work.load {
+                    entry.load_fault = None;
+                }
+                entry.life = Life::Idle;
+                entry.turn = Some(turn);
+            }
+            Ending::LoadFailed(why) => {
+                tracing::error!(cell = &*entry.name, "{why}");
+                entry.load_fault = Some(why);
+                entry.life = Life::Idle;
+                entry.turn = Some(turn);
+            }
+            Ending::Over(why) => {
+                drop(turn);
+                self.crashed(n, &why);
+            }
+        }
+    }
+}

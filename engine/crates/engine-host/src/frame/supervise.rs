@@ -1,0 +1,109 @@
+//! Around the steps: crashed cells start again after a pause, hung ones are replaced.
+use super::LOAD_LIMIT;
+use crate::{cells::Life, turns::LongTurn, world::World};
+use engine_frame::supervise::{AfterCrash, HUNG_TICK_NS};
+
+/// Every how many frames idle processes are looked at.
+const LOOK_EVERY: u64 = 32;
+
+impl World {
+    /// An instance is over. Its published data and its passes stay; a new one follows after a pause.
+    pub(super) fn crashed(&mut self, n: usize, why: &str) {
+        let now_ns = self.now_ns();
+        self.wake(n);
+        let entry = &mut self.cells[n];
+        let cx = entry.cx.take();
+        entry.crash = Some(why.to_owned());
+        match entry.restart.crashed(now_ns) {
+            AfterCrash::RestartAt { at_ns } => {
+                tracing::error!(
+                    cell = &*entry.name,
+                    "{why}; it starts again in {} ms, its last picture and data stay",
+                    at_ns.saturating_sub(now_ns) / 1_000_000
+                );
+                entry.life = Life::Waiting { until_ns: at_ns };
+            }
+            AfterCrash::GiveUp { crashes } => {
+                let lines = cx.map_or_else(String::new, |cx| cx.last_lines().as_ending());
+                tracing::error!(
+                    cell = &*entry.name,
+                    "{why}; it crashed too often ({crashes} times in a short while) and stays down until it changes{lines}"
+                );
+                entry.life = Life::Down { why: why.to_owned() };
+            }
+        }
+    }
+
+    /// Host time for pauses: frames in lockstep, else the clock.
+    fn now_ns(&self) -> u64 {
+        if self.options.lockstep { self.time_ns } else { self.opened.elapsed().as_nanos() as u64 }
+    }
+
+    pub(super) fn take_late_turns(&mut self) {
+        while let Some(turn) = self.pool.try_finished() {
+            self.finish(turn);
+        }
+    }
+
+    /// Restarts what waited long enough, and replaces what hangs.
+    pub(super) fn supervise(&mut self) {
+        let now_ns = self.now_ns();
+        for at in 0..self.awake.len() {
+            let n = self.awake[at];
+            let entry = &self.cells[n];
+            if let Life::Waiting { until_ns } = entry.life
+                && until_ns <= now_ns
+                && entry.is_declared()
+            {
+                self.begin_instance(n);
+            }
+        }
+        if self.options.lockstep {
+            return;
+        }
+        if self.frame.is_multiple_of(LOOK_EVERY) {
+            self.find_ended();
+        }
+        self.pool.retire_long();
+        let mut long = std::mem::take(&mut self.long_turns);
+        long.clear();
+        self.pool.long_turns_into(&mut long);
+        for LongTurn { cell, epoch, for_ns } in long.drain(..) {
+            let Some(n) = self.line(cell) else { continue };
+            let Life::Busy { ticks, .. } = self.cells[n].life else { continue };
+            if self.cells[n].epoch != epoch {
+                // An earlier instance's turn, which was replaced already.
+                continue;
+            }
+            let limit_ns = if ticks { HUNG_TICK_NS } else { LOAD_LIMIT.as_nanos() as u64 };
+            if for_ns > limit_ns {
+                let entry = &mut self.cells[n];
+                if let Some(cx) = &entry.cx {
+                    cx.cancel();
+                }
+                // The hung turn keeps its slots; when it ever returns, its epoch is over.
+                entry.epoch += 1;
+                entry.counters.zombies += 1;
+                // A hung thread cannot be ended, a process can: from now on it runs where it can do no harm.
+                entry.quarantined |= ticks && self.options.placement.is_none();
+                self.crashed(n, &format!("hung for {} s and was replaced", for_ns / 1_000_000_000));
+            }
+        }
+        self.long_turns = long;
+    }
+
+    /// Finds idle cells whose process has ended; a busy one's tick thread sees it by itself.
+    fn find_ended(&mut self) {
+        for n in 0..self.cells.len() {
+            let entry = &mut self.cells[n];
+            if entry.life != Life::Idle {
+                continue;
+            }
+            let instance = entry.turn.as_mut().and_then(|t| t.instance.as_mut());
+            if let Some(why) = instance.and_then(|i| i.ended()) {
+                entry.turn = None;
+                self.crashed(n, &why);
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Names are resolved: who writes which buffer, who reads it, who waits for whom.
+use super::World;
+use crate::{book::DeclaredBuffer, cells::PortUse};
+use cell_abi::ports::{Direction, PortKind};
+use engine_frame::{
+    contracts::{CellDecl, Resource},
+    links::NowGraph,
+    plan::CellLine,
+};
+use std::sync::Arc;
+
+impl World {
+    /// Resolves all names anew: after cells came, went, moved or were switched.
+    pub(crate) fn wire(&mut self) {
+        self.lines.clear();
+        self.lines.resize(self.next_key as usize, None);
+        self.switches.clear();
+        self.awake.clear();
+        for (n, c) in self.cells.iter_mut().enumerate() {
+            self.lines[c.key as usize] = Some(n);
+            self.switches.extend(c.scene.on.map(|key| (key, n)));
+            c.awake = true;
+            self.awake.push(n);
+        }
+        self.params_changed = true;
+        self.names = self.cells.iter().map(|c| Arc::clone(&c.name)).collect();
+        let mut decls = Vec::new();
+        self.by_name = self.cells.iter().enumerate().map(|(n, c)| (Arc::clone(&c.name), n)).collect();
+        for (n, c) in self.cells.iter_mut().enumerate() {
+            c.contract_fault = None;
+            if let (true, Some(built)) = (c.on, &c.built) {
+                decls.push(CellDecl {
+                    line: CellLine(n as u32),
+                    name: Arc::clone(&c.name),
+                    table: Arc::clone(&built.ports),
+                });
+            }
+        }
+        let faults = self.contracts.declare(&decls);
+        for f in faults {
+            let other = f.other().map(|o| self.cells[o.0 as usize].scene.clone());
+            let entry = &mut self.cells[f.line().0 as usize];
+            let fault = match &other {
+                Some(other) => entry.scene.fault_with(f.to_string(), other),
+                None => entry.scene.fault(f.to_string(), None),
+            };
+            tracing::error!(cell = &*entry.name, "\n{fault}");
+            entry.contract_fault = Some(f.to_string());
+        }
+        for unfed in self.contracts.unfed() {
+            // A switched-off cell is no fault; a name that looks like a typing mistake is worth a warning.
+            if unfed.did_you_mean.is_some() {
+                tracing::warn!("{unfed}");
+            } else {
+                tracing::debug!("{unfed}");
+            }
+        }
+        for n in 0..self.cells.len() {
+            self.resolve_ports(n);
+        }
+        self.declare_buffers();
+        let (now, cycles) = NowGraph::new(&self.contracts);
+        for cycle in cycles {
+            tracing::error!("{cycle}");
+        }
+        // A port of a cycle is read as of the frame's start, whatever it declares.
+        for (n, c) in self.cells.iter_mut().enumerate() {
+            for (p, port) in c.ports.iter_mut().enumerate() {
+                if let PortUse::Reads { now: is_now, .. } = port {
+                    *is_now = now.is_now(CellLine(n as u32), p as u16);
+                }
+            }
+        }
+        self.now = now;
+        self.followers.clear();
+        self.followers.resize(self.cells.len(), Vec::new());
+        for n in 0..self.cells.len() {
+            for owner in self.now.start_after(CellLine(n as u32)) {
+                self.followers[owner.0 as usize].push(n);
+            }
+        }
+        self.plan_dirty = true;
+    }
+
+    fn resolve_ports(&mut self, n: usize) {
+        let line = CellLine(n as u32);
+        let entry = &mut self.cells[n];
+        entry.ports.clear();
+        let Some(built) = entry.built.as_ref().filter(|_| entry.on && entry.contract_fault.is_none()) else {
+            return;
+        };
+        for (p, port) in built.ports.ports.iter().enumerate() {
+            let resolved = match self.contracts.resolve(line, p as u16) {
+                Some(Resource::Buffer(buffer)) => match (&port.kind, port.direction) {
+                    (PortKind::Buffer(b), Direction::Input) => {
+                        PortUse::Reads { buffer, now: false, history: b.history }
+                    }
+                    _ => PortUse::Writes(buffer),
+                },
+                _ => PortUse::None,
+            };
+            entry.ports.push(resolved);
+        }
+    }
+
+    fn declare_buffers(&mut self) {
+        let mut buffers = Vec::new();
+        for c in &self.cells {
+            for port in &c.ports {
+                if let PortUse::Writes(buffer) = *port
+                    && let Some(info) = self.contracts.buffer(buffer)
+                {
+                    buffers.push(DeclaredBuffer {
+                        buffer,
+                        owner: Arc::clone(&c.name),
+                        capacity: info.capacity(),
+                        element_size: info.element.size,
+                        history: info.history,
+                        placement: self.placement(c),
+                    });
+                }
+            }
+        }
+        for error in self.book.declare(&buffers).err().into_iter().flatten() {
+            // Without its buffers it does nothing; when the scene changes, it is tried again.
+            if let Some(&n) = self.by_name.get(error.owner()) {
+                tracing::error!(cell = error.owner(), "{error}");
+                self.cells[n].contract_fault = Some(error.to_string());
+            }
+        }
+        self.renew_idle_records();
+    }
+
+    /// Lets idle turns name the memory as it is now: a cell that never has another turn must not keep old regions.
+    pub(crate) fn renew_idle_records(&mut self) {
+        for c in &mut self.cells {
+            if let Some(turn) = c.turn.as_mut() {
+                turn.record.memory = Arc::clone(self.book.memory());
+            }
+        }
+    }
+}
