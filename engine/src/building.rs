@@ -3,7 +3,8 @@ use engine_host::{BuildError, BuildEvent, Project};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{io::Write as _, time::Duration};
 
-/// Builds the cells `names` if one of their sources changed.
+/// Builds the cells `names` if one of their sources changed. Those that do not compile are refused when they are to
+/// be loaded; the others run.
 pub(crate) fn build(project: &Project, names: &[String]) -> Result<(), BuildError> {
     let mut bar: Option<ProgressBar> = None;
     let mut compiled = 0_u64;
@@ -41,8 +42,12 @@ pub(crate) fn build(project: &Project, names: &[String]) -> Result<(), BuildErro
             }
         }
     });
-    if compiled > 0 && result.is_ok() {
+    let failed = result?;
+    if compiled > 0 {
         tracing::info!("built {compiled} crate(s)");
     }
-    result
+    for name in failed.iter().filter(|n| !names.contains(n)) {
+        tracing::warn!("the cell `{name}` does not compile either; this scene does not use it");
+    }
+    Ok(())
 }

@@ -59,15 +59,24 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     bar.finish_and_clear();
     world.drain()?;
-    let picture = world.take_capture();
-    if let Some(path) = &args.capture {
-        let (_, image) = picture.as_ref().context("the run ended before its last frame was captured")?;
+    let mut picture = world.take_capture();
+    if picture.is_none() && (args.capture.is_some() || args.report.is_some()) {
+        // The run ended before the frame that was to be captured: take the next one.
+        world.frame(&input, 0, Instant::now() + period, true)?;
+        world.drain()?;
+        picture = world.take_capture();
+    }
+    // One that cannot be written does not keep the other from it.
+    let captured = args.capture.as_ref().map_or(Ok(()), |path| {
+        let (_, image) = picture.as_ref().context("the last frame was not captured")?;
         picture::write_png(path, image)?;
         tracing::info!("wrote {} ({}x{})", path.display(), image.width, image.height);
-    }
+        anyhow::Ok(())
+    });
     if let Some(path) = &args.report {
         reports::write(path, &world, ended, first_frame, began.elapsed(), picture.as_ref())?;
     }
+    captured?;
     let down = world.down_cells();
     world.close();
     if down.is_empty() {

@@ -4,9 +4,16 @@ use crate::{
     building,
     start::{self, Prepared},
 };
-use engine_host::{BuildError, Project, World, watch::FileWatch};
+use engine_host::{
+    BuildError, Project, World,
+    watch::{Changes, Depth, FileWatch},
+};
 use engine_scene::Scene;
-use std::{path::PathBuf, thread::JoinHandle};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    thread::JoinHandle,
+};
 
 /// Watches a project for a running world.
 pub(crate) struct Live {
@@ -16,6 +23,8 @@ pub(crate) struct Live {
     watch: Option<FileWatch>,
     /// A scene that waits for its cells to be built.
     building: Option<(Scene, JoinHandle<Result<(), BuildError>>)>,
+    /// Something was saved while cells were built: look at the scene again afterwards.
+    again: bool,
 }
 
 impl Live {
@@ -28,17 +37,21 @@ impl Live {
             may_build: !args.no_build,
             watch,
             building: None,
+            again: false,
         }
     }
 
     /// Hands what was saved to the world. Never blocks.
     pub(crate) fn poll(&mut self, world: &mut World) -> anyhow::Result<()> {
-        if let Some(watch) = &self.watch {
-            let changes = watch.take();
-            if (changes.all || !changes.paths.is_empty()) && world.take_changes(&changes, &self.scene_path)? {
+        let changes = self.watch.as_ref().map(FileWatch::take).unwrap_or_default();
+        if !changes.is_empty() {
+            let scene = world.take_changes(&changes, &self.scene_path)?;
+            let code = self.take_code(&changes, world);
+            if scene || code {
                 self.read_scene(world)?;
             }
         }
+        world.take_refreshed();
         if self.building.as_ref().is_some_and(|(_, b)| b.is_finished())
             && let Some((scene, build)) = self.building.take()
         {
@@ -47,28 +60,87 @@ impl Live {
                 Ok(Err(error)) => tracing::error!("{error}; the scene stays as it was"),
                 Err(_) => tracing::error!("the build ended without a result; the scene stays as it was"),
             }
+            if std::mem::take(&mut self.again) {
+                self.read_scene(world)?;
+            }
         }
         Ok(())
     }
 
+    /// Takes saved Rust code. Returns whether cells are to be built: a cell that is at fault may be mended. One that
+    /// runs stays as it was built.
+    fn take_code(&self, changes: &Changes, world: &World) -> bool {
+        let cells = self.project.root.join("cells");
+        let is_code = |p: &&PathBuf| {
+            let kind =
+                p.extension().is_some_and(|e| e == "rs") || p.file_name().is_some_and(|n| n == "Cargo.toml");
+            kind && p.starts_with(&cells)
+        };
+        let saved: Vec<PathBuf> = changes.paths.iter().filter(is_code).cloned().collect();
+        let down: BTreeSet<String> = world.down_cells().into_iter().map(|(name, _)| name).collect();
+        if saved.is_empty() {
+            // What was saved is not known when there was too much of it.
+            return changes.all && !down.is_empty() && self.may_build;
+        }
+        let names: BTreeSet<String> =
+            world.scene().cells.iter().map(|c| c.cell.as_str().to_owned()).collect();
+        let touched = self.project.cells_with(&saved, &Vec::from_iter(names));
+        for cell in &world.scene().cells {
+            if touched.iter().any(|t| t == cell.cell.as_str()) && !down.contains(&cell.name) {
+                tracing::info!(cell = &*cell.name, "{}", self.code_advice());
+            }
+        }
+        if !down.is_empty() && !self.may_build {
+            tracing::info!(
+                "code was saved, but the engine runs with --no-build: build the cells (cargo build -p CELL), then save {}",
+                self.shown()
+            );
+        }
+        !down.is_empty() && self.may_build
+    }
+
+    fn code_advice(&self) -> String {
+        let scene = self.shown();
+        let by_line = if self.may_build {
+            format!("take its line out of {scene}, save, put it in again and save")
+        } else {
+            "start without --no-build".to_owned()
+        };
+        format!(
+            "its code was saved; it runs on as it was built. For the new code start the engine again \
+             (engine --scene {scene}), or {by_line}"
+        )
+    }
+
+    fn shown(&self) -> std::path::Display<'_> {
+        self.scene_path.strip_prefix(&self.project.root).unwrap_or(&self.scene_path).display()
+    }
+
     fn read_scene(&mut self, world: &mut World) -> anyhow::Result<()> {
-        let scene = match start::read_scene(&self.project, &self.scene_path) {
+        if self.building.is_some() {
+            self.again = true;
+            return Ok(());
+        }
+        let read = start::read_scene(&self.project, &self.scene_path).and_then(|scene| {
+            let names = scene.as_ref().ok().map(|s| start::crates_of(&self.project, s)).transpose()?;
+            Ok((scene, names.unwrap_or_default()))
+        });
+        let (scene, names) = match read {
             Err(error) => {
                 tracing::error!("{error:#}; the world goes on as it was");
                 return Ok(());
             }
-            Ok(Err(faults)) => {
+            Ok((Err(faults), _)) => {
                 for f in faults {
                     tracing::error!("\n{f}");
                 }
                 tracing::error!("the world goes on with the last good scene");
                 return Ok(());
             }
-            Ok(Ok(scene)) => scene,
+            Ok((Ok(scene), names)) => (scene, names),
         };
-        let names = start::crates_of(&self.project, &scene)?;
         if self.may_build && !self.project.is_fresh(&names) {
-            tracing::info!("the changed scene needs cells built; the world goes on meanwhile");
+            tracing::info!("cells of the scene are to be built; the world goes on meanwhile");
             let project = self.project.clone();
             let build = std::thread::spawn(move || building::build(&project, &names));
             self.building = Some((scene, build));
@@ -87,17 +159,32 @@ fn watch(prepared: &Prepared) -> Option<FileWatch> {
             return None;
         }
     };
-    let root = &prepared.project.root;
-    let mut folders = vec![root.join("shaders"), root.join("assets")];
-    if let Some(folder) = prepared.scene_path.parent()
-        && !folder.starts_with(root.join("assets"))
-    {
-        folders.push(folder.to_owned());
-    }
-    for folder in folders {
-        if let Err(error) = watch.watch(&folder) {
+    for (folder, depth) in folders(&prepared.project.root, &prepared.scene_path) {
+        if let Err(error) = watch.watch(&folder, depth) {
             tracing::warn!("{error}");
         }
     }
     Some(watch)
+}
+
+/// Returns what is watched. Beside the scene other things may lie, such as the project's whole target folder.
+fn folders(root: &Path, scene: &Path) -> Vec<(PathBuf, Depth)> {
+    let deep = ["shaders", "assets", "cells"].map(|f| root.join(f));
+    let beside = scene.parent().filter(|folder| deep.iter().all(|d| !folder.starts_with(d)));
+    let beside = beside.map(|folder| (folder.to_owned(), Depth::Flat));
+    deep.into_iter().map(|f| (f, Depth::Deep)).chain(beside).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scene_in_the_project_s_root_does_not_have_its_target_folder_watched() {
+        let root = Path::new("/p");
+        let of = |scene: &str| folders(root, Path::new(scene)).split_off(3);
+        assert_eq!(of("/p/my.ron"), [(PathBuf::from("/p"), Depth::Flat)]);
+        assert_eq!(of("/elsewhere/my.ron"), [(PathBuf::from("/elsewhere"), Depth::Flat)]);
+        assert_eq!(of("/p/assets/scenes/my.ron"), []);
+    }
 }

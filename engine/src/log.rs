@@ -78,10 +78,13 @@ impl<S: Subscriber> Layer<S> for Lines {
             Some(cell) => format!("{name} [{cell}]"),
             None => name.to_owned(),
         };
-        let Words { message, rest, .. } = words;
-        // A fault of several lines begins on a line of its own.
+        let Words { message, rest, cell } = words;
+        // A fault of several lines begins on a line of its own; one that says so itself needs no other head.
         let gap = if message.starts_with('\n') { "" } else { " " };
-        let line = if self.colour {
+        let says_so = cell.is_none() && message.trim_start().starts_with(&format!("{name}:"));
+        let line = if says_so {
+            format!("{}{rest}\n", message.trim_start())
+        } else if self.colour {
             format!("\x1b[{ansi}m{head}\x1b[0m{gap}{message}{rest}\n")
         } else {
             format!("{head}{gap}{message}{rest}\n")

@@ -9,6 +9,7 @@ mod keys;
 mod live;
 mod log;
 mod new_cell;
+mod output;
 mod picture;
 mod reports;
 mod start;
@@ -24,6 +25,10 @@ fn main() -> ExitCode {
     }
     let args = Args::parse();
     log::install(args.run.log);
+    // Cells need descriptors. Where the limit is still too low, the message that one is missing says so.
+    if let Err(error) = engine_sys::OpenFiles::raise() {
+        tracing::warn!("the limit of open descriptors stays as it is: {error}");
+    }
     match run(args) {
         Ok(code) => code,
         Err(error) => {

@@ -1,4 +1,5 @@
 //! Writing pictures.
+use crate::output;
 use anyhow::Context as _;
 use engine_render::Image;
 use image::{ExtendedColorType, ImageEncoder as _, codecs::png::PngEncoder};
@@ -12,13 +13,7 @@ pub(crate) fn write_png(path: &Path, image: &Image) -> anyhow::Result<()> {
     PngEncoder::new(&mut bytes)
         .write_image(&rgb, image.width, image.height, ExtendedColorType::Rgb8)
         .context("the picture cannot be encoded")?;
-    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
-    }
-    engine_sys::write_atomically(path, &bytes).with_context(|| {
-        format!("the picture {} cannot be written; free some space or choose another place", path.display())
-    })
+    output::write("the picture", path, &bytes)
 }
 
 /// Returns the first free name for a screenshot in `folder`.
@@ -40,7 +35,7 @@ mod tests {
     #[test]
     fn a_picture_is_written_without_its_alpha() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("deep/a.png");
+        let path = dir.path().join("a.png");
         write_png(&path, &image()).unwrap();
         let read = image::open(&path).unwrap().to_rgba8();
         assert_eq!(read.as_raw(), &[255, 0, 0, 255, 0, 0, 255, 255]);

@@ -1,4 +1,5 @@
 //! `--report`: what a run measured, as JSON.
+use crate::output;
 use anyhow::Context as _;
 use engine_host::{World, WorldReport};
 use engine_render::Image;
@@ -72,6 +73,5 @@ pub(crate) fn write(
         world: world.report(),
     };
     let text = serde_json::to_string_pretty(&report).context("the report cannot be encoded")?;
-    engine_sys::write_atomically(path, text.as_bytes())
-        .with_context(|| format!("the report {} cannot be written", path.display()))
+    output::write("the report", path, text.as_bytes())
 }

@@ -1,7 +1,7 @@
 //! From arguments to a world that can run.
 use crate::{
     args::{BackendArg, PlacementArg, RunArgs},
-    building,
+    building, output,
 };
 use anyhow::{Context as _, bail};
 use engine_host::{
@@ -44,18 +44,33 @@ pub(crate) fn scene_path(project: &Project, given: &Path) -> anyhow::Result<Path
         tried.push(base.display().to_string());
     }
     tried.dedup();
-    let scenes = std::fs::read_dir(project.root.join("assets/scenes"));
-    let names: Vec<String> = scenes
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|e| e.file_name().into_string().ok())
-        .filter(|n| n.ends_with(".ron"))
-        .collect();
+    if given.is_dir() {
+        bail!("the scene {} is a folder; name a scene file{}", given.display(), listed(&scenes_in(given)));
+    }
+    if given.exists() {
+        bail!("the scene {} is no file", given.display());
+    }
+    let names = scenes_in(&project.root.join("assets/scenes"));
     let name = given.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let meant = engine_frame::names::did_you_mean(name, names.iter().map(String::as_str));
-    let hint = meant.map(|m| format!("; did you mean `{m}`?")).unwrap_or_default();
+    let hint = meant.map_or_else(|| listed(&names), |m| format!("; did you mean `{m}`?"));
     bail!("there is no scene at {}{hint}", tried.join(" nor at "))
+}
+
+fn scenes_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|e| e.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|n| n.ends_with(".ron")).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Returns what there is, when it is not too much to read.
+fn listed(names: &[String]) -> String {
+    match names.len() {
+        1..=12 => format!("; there is `{}`", names.join("`, `")),
+        _ => String::new(),
+    }
 }
 
 /// Reads a scene file.
@@ -63,6 +78,15 @@ pub(crate) fn read_scene(project: &Project, path: &Path) -> anyhow::Result<Resul
     let text = std::fs::read(path).with_context(|| format!("the scene {} cannot be read", path.display()))?;
     let shown = path.strip_prefix(&project.root).unwrap_or(path).display().to_string();
     Ok(Scene::parse(&shown, text))
+}
+
+/// Says so when there is nothing in a scene.
+pub(crate) fn warn_if_empty(scene: &Scene) {
+    if scene.cells.is_empty() {
+        tracing::warn!(
+            "the scene has no cells: there is nothing to see; add one, like `(cell: \"tonemap\"),`"
+        );
+    }
 }
 
 /// Returns the names of the crates that a scene needs, without those that do not exist.
@@ -93,6 +117,11 @@ pub(crate) struct Prepared {
 
 /// Reads the scene and builds its cells.
 pub(crate) fn prepare(args: &RunArgs) -> anyhow::Result<Prepared> {
+    for (what, path) in [("the picture", &args.capture), ("the report", &args.report)] {
+        if let Some(path) = path {
+            output::check(what, path)?;
+        }
+    }
     let project = project(args.root.as_deref())?;
     let scene_path = scene_path(&project, &args.scene)?;
     let scene = match read_scene(&project, &scene_path)? {
@@ -102,6 +131,7 @@ pub(crate) fn prepare(args: &RunArgs) -> anyhow::Result<Prepared> {
             bail!("the scene cannot be run{}", all.join("\n"));
         }
     };
+    warn_if_empty(&scene);
     let names = crates_of(&project, &scene)?;
     if !args.no_build {
         building::build(&project, &names)?;

@@ -179,6 +179,7 @@ impl App {
         }
         if let (Some(path), Some((_, image))) = (&self.args.capture, &captured) {
             picture::write_png(path, image)?;
+            tracing::info!("wrote {} ({}x{})", path.display(), image.width, image.height);
         }
         if let Some(path) = &self.args.report {
             let ran = self.began.elapsed();

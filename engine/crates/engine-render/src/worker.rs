@@ -158,8 +158,8 @@ impl Worker {
             Command::Surface(source) => self.set_surface(source),
             Command::LoseDevice => {
                 self.gpu.device.destroy();
-                // The news comes with a poll.
-                let _ = self.gpu.device.poll(wgpu::PollType::Poll);
+                // The news comes with a poll, once all that was submitted is done.
+                let _ = self.gpu.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: None });
             }
             Command::Frame(_) | Command::Stop => {}
         }

@@ -110,14 +110,22 @@ impl Text<'_> {
     fn excerpt(&self, out: &mut String, at: Range<usize>, label: &str) {
         let (number, line, column) = line_of(self.body, at.start);
         let gutter = " ".repeat(number.to_string().len());
+        // A line that is too long is shown from shortly before the place.
+        let is_long = line.chars().count() > SHOWN;
+        let before = line[..column].char_indices().rev().nth(SHOWN / 2).filter(|_| is_long);
+        let (dots, from) = before.map_or(("", 0), |(at, _)| ("...", at));
         // Tabs keep their width, so that the caret stands below its place.
-        let indent: String = line[..column].chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let indent: String = dots
+            .chars()
+            .chain(line[from..column].chars())
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
         let marked = &line[column..line.len().min(column + at.len())];
         let carets = "^".repeat(marked.chars().count().max(1));
         let column = line[..column].chars().count() + 1;
         let _ = writeln!(out, "{gutter}--> {}:{number}:{column}", self.path);
         let _ = writeln!(out, "{gutter} |");
-        let _ = writeln!(out, "{number} | {}", short(line));
+        let _ = writeln!(out, "{number} | {}", short(&format!("{dots}{}", &line[from..])));
         let _ = writeln!(out, "{gutter} | {}", short(format!("{indent}{carets} {label}").trim_end()));
     }
 }
@@ -197,6 +205,16 @@ mod tests {
             m.contains("the engine declares, from the cell's ports: `struct Frame { time: f32 }`"),
             "{m}"
         );
+    }
+
+    #[test]
+    fn a_long_line_is_shown_around_its_place() {
+        let body = format!("fn f() -> f32 {{ return {}nowhere{}; }}", "1.0+".repeat(100), "+1.0".repeat(100));
+        let m = message(&body);
+        let lines: Vec<&str> = m.lines().collect();
+        let column = lines[4].find("^^^^^^^").unwrap();
+        assert_eq!(&lines[3][column..column + 7], "nowhere", "{m}");
+        assert!(lines[3].contains("| ...") && lines[1].contains(":1:424"), "{m}");
     }
 
     #[test]
