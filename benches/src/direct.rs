@@ -3,8 +3,9 @@
 
 use anyhow::{Context as _, ensure};
 use cell_abi::{
-    ABI_MAJOR, ABI_MINOR, AssetView, BufHeader, Bytes, CELL_TABLE_SYMBOL, CellState, CellTable, HostCx,
-    HostTable, InputFrame, LogLevel, PortView, Request, SealDesc, Status, TickRecord, table::ParBody,
+    ABI_MAJOR, AssetView, BufHeader, Bytes, CELL_TABLE_SYMBOL, CellState, CellTable, HostCalls, HostTable,
+    InputFrame, LogLevel, PortView, Request, SealDesc, Status, TickRecord,
+    table::{ParBody, TurnFn},
 };
 use core::ffi::c_void;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
@@ -63,9 +64,9 @@ impl Direct {
             params_version: 1,
         };
         let mut state = std::ptr::null_mut();
-        // SAFETY: the table is a cell's of this ABI; `HOST` is a static and ignores its `cx`; `state` lives during
-        // the call.
-        let status = unsafe { (table.create)(&raw const HOST, std::ptr::null(), &raw mut state) };
+        // SAFETY: the table is a cell's of this ABI; `HOST` and `NOBODY` are statics; `state`
+        // lives during the call.
+        let status = unsafe { (table.create)(&raw const HOST, (&raw const NOBODY).cast(), &raw mut state) };
         ensure!(status.is_ok() && !state.is_null(), "the cell's `create` failed with status {}", status.0);
         Ok(Self { table, state, record, memory })
     }
@@ -90,6 +91,13 @@ impl Direct {
         unsafe { (self.table.tick)(self.state, &raw const self.record) }
     }
 
+    /// Calls a plain function, `nothing` or `stores`, as a tick is called.
+    #[inline]
+    pub(crate) fn call_plain(&self, f: TurnFn) -> Status {
+        // SAFETY: both take any state, and the record and what it points to live in `self`.
+        unsafe { f(self.state, &raw const self.record) }
+    }
+
     /// Returns the number that the cell published, if it published one.
     pub(crate) fn published(&self) -> Option<f32> {
         let publication = self.memory.header.published(STAMP)?;
@@ -111,66 +119,50 @@ pub(crate) unsafe extern "C" fn nothing(_: *mut CellState, _: *const TickRecord)
     Status::OK
 }
 
-/// Calls `f` as a tick is called.
-#[inline]
-pub(crate) fn call_nothing(f: cell_abi::table::TurnFn) -> Status {
-    // SAFETY: only `nothing` is passed, which touches neither argument.
-    unsafe { f(std::ptr::null_mut(), std::ptr::null()) }
-}
-
-static HOST: HostTable = HostTable {
-    size: size_of::<HostTable>() as u32,
-    abi_major: ABI_MAJOR,
-    abi_minor: ABI_MINOR,
-    log_level,
-    log,
-    panic_report,
-    fail,
-    par_for,
-    send,
-    submit_passes,
-    seal,
-    asset,
-    request,
-};
-
-unsafe extern "C" fn log_level(_: *const HostCx) -> LogLevel {
-    LogLevel::ERROR
-}
-
-unsafe extern "C" fn log(_: *const HostCx, _: LogLevel, _: Bytes, _: Bytes, _: Bytes, _: u32) {}
-
-unsafe extern "C" fn panic_report(_: *const HostCx, _: Bytes, _: Bytes, _: u32) {}
-
-unsafe extern "C" fn fail(_: *const HostCx, _: Bytes) {}
-
-unsafe extern "C" fn par_for(
-    _: *const HostCx,
-    n: usize,
-    _: usize,
-    body: ParBody,
-    context: *mut c_void,
-) -> Status {
-    // SAFETY: the caller's promise; one chunk is the whole range.
-    unsafe { body(context, 0, n) }
-}
-
-unsafe extern "C" fn send(_: *const HostCx, _: Bytes, _: Bytes) -> Status {
-    Status::NOT_FOUND
-}
-
-unsafe extern "C" fn submit_passes(_: *const HostCx, _: Bytes) -> Status {
+/// What a slot is compared with: a C function that stores a number and what the header says of it, and nothing else.
+pub(crate) unsafe extern "C" fn stores(_: *mut CellState, record: *const TickRecord) -> Status {
+    // SAFETY: called by `call_plain`: the record and its one port are there, the slot holds a number, and the header
+    // is the slot's.
+    unsafe {
+        let (record, port) = (&*record, &*(*record).ports);
+        port.write.cast::<f32>().write(1.0);
+        (*port.header).publish(port.stamp, record.frame, 4, &[]);
+    }
     Status::OK
 }
 
-unsafe extern "C" fn seal(_: *const HostCx, _: *const SealDesc, _: Bytes, _: *mut u64) -> Status {
-    Status::NOT_NOW
-}
+static HOST: HostTable = HostTable::of::<Nobody>();
 
-unsafe extern "C" fn asset(_: *const HostCx, _: Bytes, _: *mut AssetView) -> Status {
-    Status::NOT_NOW
-}
+static NOBODY: Nobody = Nobody;
 
-unsafe extern "C" fn request(_: *const HostCx, _: Request) -> Status {
-    Status::OK
+/// A host that does nothing.
+struct Nobody;
+
+// SAFETY: one chunk is the whole range; no asset is handed out.
+unsafe impl HostCalls for Nobody {
+    fn log_level(&self) -> LogLevel {
+        LogLevel::ERROR
+    }
+    fn log(&self, _: LogLevel, _: &str, _: &str, _: &str, _: u32) {}
+    fn panic_report(&self, _: &str, _: &str, _: u32) {}
+    fn fail(&self, _: &str) {}
+    unsafe fn par_for(&self, n: usize, _: usize, body: ParBody, context: *mut c_void) -> Status {
+        // SAFETY: the caller's promise.
+        unsafe { body(context, 0, n) }
+    }
+    fn send(&self, _: &str, _: &[u8]) -> Status {
+        Status::NOT_FOUND
+    }
+    fn submit_passes(&self, _: &[u8]) -> Status {
+        Status::OK
+    }
+    fn seal(&self, _: &SealDesc, _: &[u8]) -> Result<u64, Status> {
+        Err(Status::NOT_NOW)
+    }
+    fn asset(&self, _: &str) -> Result<AssetView, Status> {
+        Err(Status::NOT_NOW)
+    }
+    fn request(&self, _: Request) -> Status {
+        Status::OK
+    }
 }

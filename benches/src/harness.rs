@@ -150,18 +150,6 @@ pub(crate) fn cpu<T>(run: impl FnOnce() -> T) -> (f64, T) {
     ((thread_cpu_time() - start).as_nanos() as f64, out)
 }
 
-/// Returns `run` such that the smallest of its figures is kept in `least`.
-pub(crate) fn keeping_least<E>(
-    least: &mut f64,
-    mut run: impl FnMut() -> Result<f64, E>,
-) -> impl FnMut() -> Result<f64, E> {
-    move || {
-        let figure = run()?;
-        *least = least.min(figure);
-        Ok(figure)
-    }
-}
-
 /// Returns the wall time of one call of `run` in nanoseconds, over `calls` calls.
 pub(crate) fn per_call(calls: u32, mut run: impl FnMut()) -> f64 {
     wall(|| (0..calls).for_each(|_| run())).0 / f64::from(calls)

@@ -6,7 +6,10 @@ use crate::{
     world::{self, Engine, SIZE},
 };
 use anyhow::{Context as _, ensure};
-use engine_host::{Project, watch::FileWatch};
+use engine_host::{
+    Project,
+    watch::{Depth, FileWatch},
+};
 use engine_render::Backend;
 use std::{
     os::unix::fs::symlink,
@@ -37,7 +40,7 @@ pub(crate) fn measure(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let config = engine_render::RenderConfig { wait_ready: false, ..world::config(Backend::Vulkan) };
     let mut engine = Engine::open(&project, STILL, config)?;
     let mut watch = FileWatch::new()?;
-    watch.watch(&root.join("shaders"))?;
+    watch.watch(&root.join("shaders"), Depth::Deep)?;
     let mut content = Content::read(&project, STILL)?;
     let mut bare = Bare::open(Driver::Vulkan, content.clone(), SIZE, Shape::Plain)?;
     bare.frame()?;
