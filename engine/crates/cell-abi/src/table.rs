@@ -205,6 +205,15 @@ unsafe impl Sync for HostTable {}
 /// A turn of a cell.
 pub type TurnFn = unsafe extern "C" fn(state: *mut CellState, record: *const TickRecord) -> Status;
 
+/// Takes bytes that are borrowed for the call.
+pub type SinkFn = unsafe extern "C" fn(context: *mut c_void, bytes: Bytes) -> Status;
+
+/// Saves a cell's state: calls `sink` once, with `context`, and returns what it answers.
+pub type SaveFn = unsafe extern "C" fn(state: *mut CellState, sink: SinkFn, context: *mut c_void) -> Status;
+
+/// Restores a cell's state from bytes that [`SaveFn`] gave.
+pub type RestoreFn = unsafe extern "C" fn(state: *mut CellState, bytes: Bytes) -> Status;
+
 /// What a cell offers: exported as the static [`crate::CELL_TABLE_SYMBOL`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -228,6 +237,43 @@ pub struct CellTable {
     pub passes: TurnFn,
     /// Ends the instance and frees its state.
     pub destroy: unsafe extern "C" fn(state: *mut CellState) -> Status,
+    /// Since 1.1. Gives the instance's state ([`crate::saved`]) to `sink`, in one call. A turn; never after a panic.
+    /// Absent when the cell keeps no state: a new instance then starts from its defaults.
+    pub save: Option<SaveFn>,
+    /// Since 1.1. Replaces the instance's state by a saved one: after `create`, before the first `load`. On
+    /// [`Status::FAILED`] the reason was given through `fail` and the state is as it was.
+    pub restore: Option<RestoreFn>,
+}
+
+/// The size of a [`CellTable`] of ABI 1.0.
+const SIZE_1_0: usize = core::mem::offset_of!(CellTable, save);
+
+impl CellTable {
+    /// Copies a cell's table, which may be of an older minor version: what it does not have is absent. `None` when
+    /// its major version is another or it is too short.
+    ///
+    /// # Safety
+    /// `table` points to a table of as many bytes as its first word says, at least eight.
+    #[expect(unsafe_code, reason = "reads a table whose size only it knows")]
+    #[must_use]
+    pub unsafe fn copied(table: *const Self) -> Option<Self> {
+        // SAFETY: the first eight bytes (size and ABI) are the same in every version.
+        let (size, major) = unsafe { ((*table).size as usize, (*table).abi_major) };
+        if major != crate::ABI_MAJOR || size < SIZE_1_0 {
+            return None;
+        }
+        let mut copy = core::mem::MaybeUninit::<Self>::zeroed();
+        // SAFETY: the table has `size` bytes (the caller's promise), and no more than fit are copied. All that was
+        // there in 1.0 is copied; the rest may be zeros, which are `None`.
+        unsafe {
+            core::ptr::copy_nonoverlapping(
+                table.cast::<u8>(),
+                copy.as_mut_ptr().cast::<u8>(),
+                size.min(size_of::<Self>()),
+            );
+            Some(copy.assume_init())
+        }
+    }
 }
 
 // SAFETY: as for `HostTable`.
@@ -239,3 +285,48 @@ pub const FLAG_UNWIND: u64 = 1;
 /// Flag of [`CellTable`]: the cell may have a `tick` of its own; without it the host never makes a tick turn.
 /// A cell that turns out to have none says so in its first tick ([`Request::NO_TICKS`]).
 pub const FLAG_TICKS: u64 = 2;
+
+#[cfg(test)]
+#[expect(unsafe_code, reason = "the functions of a table, and reading tables of this test")]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" fn create(_: *const HostTable, _: *const HostCx, _: *mut *mut CellState) -> Status {
+        Status::OK
+    }
+    unsafe extern "C" fn turn(_: *mut CellState, _: *const TickRecord) -> Status {
+        Status::OK
+    }
+    unsafe extern "C" fn destroy(_: *mut CellState) -> Status {
+        Status::OK
+    }
+    unsafe extern "C" fn save(_: *mut CellState, _: SinkFn, _: *mut c_void) -> Status {
+        Status::OK
+    }
+
+    fn table(size: usize, abi_major: u16) -> CellTable {
+        CellTable {
+            size: size as u32,
+            abi_major,
+            abi_minor: 0,
+            flags: 7,
+            create,
+            load: turn,
+            tick: turn,
+            passes: turn,
+            destroy,
+            save: Some(save),
+            restore: None,
+        }
+    }
+
+    #[test]
+    fn tables_of_every_minor_version_are_read_as_far_as_they_go() {
+        let full = size_of::<CellTable>();
+        // SAFETY: the tables are this function's own and are not shorter than they say.
+        let copied = |size, major| unsafe { CellTable::copied(&table(size, major)) };
+        assert!(copied(full, 1).is_some_and(|t| t.save.is_some() && t.flags == 7));
+        assert!(copied(SIZE_1_0, 1).is_some_and(|t| t.save.is_none() && t.restore.is_none()));
+        assert!(copied(SIZE_1_0 - 1, 1).is_none() && copied(full, 2).is_none());
+    }
+}
