@@ -14,13 +14,19 @@ pub use pass::{
     SealedBind, Store, Topology, ViewOf, Work,
 };
 
+use core::num::NonZeroUsize;
 use rkyv::{
     Archive, Deserialize, Serialize,
-    api::high::{HighDeserializer, HighSerializer, HighValidator},
+    api::{
+        access_with_context, deserialize_using,
+        high::{HighDeserializer, HighSerializer, HighValidator},
+    },
     bytecheck::CheckBytes,
+    de::Pool,
     rancor::Error,
     ser::allocator::ArenaHandle,
     util::AlignedVec,
+    validation::{Validator, archive::ArchiveValidator, shared::SharedValidator},
 };
 
 // The wire format of rkyv is set by cargo features, which any crate could flip: pin what we rely on.
@@ -51,10 +57,14 @@ where
     rkyv::to_bytes::<Error>(message).expect("plain values, strings and vectors always serialise")
 }
 
+/// Lists and boxes inside one another that are still read: each takes stack, which a forged message must not exhaust.
+/// Plain types need 150 to 250 bytes a level, and threads have 2 MiB at least.
+pub const MAX_DEPTH: usize = 2048;
+
 /// Returns the message in `bytes`, which may come from anyone and lie anywhere: they are copied, then checked.
 ///
 /// # Errors
-/// [`DecodeError`] when the bytes are not exactly such a message.
+/// [`DecodeError`] when the bytes are not exactly such a message, or it is nested deeper than [`MAX_DEPTH`].
 pub fn decode<T>(bytes: &[u8]) -> Result<T, DecodeError>
 where
     T: Archive,
@@ -62,7 +72,10 @@ where
 {
     let mut own: AlignedVec = AlignedVec::with_capacity(bytes.len());
     own.extend_from_slice(bytes);
-    rkyv::from_bytes::<T, Error>(&own).map_err(DecodeError)
+    let depth = ArchiveValidator::with_max_depth(&own, NonZeroUsize::new(MAX_DEPTH));
+    let mut checker = Validator::new(depth, SharedValidator::new());
+    let archived = access_with_context::<T::Archived, _, Error>(&own, &mut checker).map_err(DecodeError)?;
+    deserialize_using::<T, _, Error>(archived, &mut Pool::new()).map_err(DecodeError)
 }
 
 #[cfg(test)]
