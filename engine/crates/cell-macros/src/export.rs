@@ -1,4 +1,4 @@
-//! Writing what `export!` makes: the C table and the port table's section.
+//! Writing what `export!` makes: the C table, and the sections of the port table and of the state's shape.
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{
@@ -57,6 +57,11 @@ fn read_rate(input: ParseStream<'_>) -> syn::Result<String> {
 
 fn items(cell: &Path, rate: &str) -> TokenStream {
     let rate = format!("\nrate {rate}\n");
+    // `Saves` has its constants from itself when the cell is `Save`, and else from this trait.
+    let finds_save = quote! {
+        #[allow(unused_imports, reason = "for cells without `Save`")]
+        use ::cell::__private::SavesNothing as _;
+    };
     quote! {
         impl ::cell::__private::Plugin for #cell {
             type Contract = ThisContract;
@@ -77,7 +82,28 @@ fn items(cell: &Path, rate: &str) -> TokenStream {
         /// The functions that the engine calls.
         #[allow(unsafe_code, unreachable_pub, reason = "the one symbol that the engine looks for; made by export!")]
         #[unsafe(no_mangle)]
-        pub static CELL_TABLE_V1: ::cell::__private::CellTable = ::cell::__private::table::<#cell>();
+        pub static CELL_TABLE_V1: ::cell::__private::CellTable = {
+            #finds_save
+            ::cell::__private::table::<#cell>(::cell::__private::Saves::<#cell>::ENTRIES)
+        };
+
+        /// The shape of the state that the cell keeps, which the engine reads before it loads the library. Empty
+        /// when it keeps none.
+        #[allow(
+            unsafe_code,
+            unreachable_pub,
+            long_running_const_eval,
+            reason = "a section of its own, kept by its symbol; made by export!"
+        )]
+        #[unsafe(no_mangle)]
+        #[unsafe(link_section = ".cell.shape")]
+        pub static CELL_SHAPE_V1: [u8; {
+            #finds_save
+            ::cell::__private::shape::section_len(::cell::__private::Saves::<#cell>::STATE)
+        }] = {
+            #finds_save
+            ::cell::__private::shape::section(::cell::__private::Saves::<#cell>::STATE)
+        };
 
         /// The port table, which the engine reads before it loads the library.
         #[allow(unsafe_code, unreachable_pub, reason = "a section of its own, kept by its symbol; made by export!")]

@@ -1,8 +1,8 @@
-//! The macros of `cell`: [`signal_receptor!`], [`export!`] and [`macro@Gpu`].
+//! The macros of `cell`: [`signal_receptor!`], [`export!`], [`macro@Gpu`], [`macro@Protein`] and [`macro@Save`].
 //!
 //! All logic is in plain functions over `proc_macro2`, tested without a compiler: `grammar` reads
 //! `signal_receptor!` into a tree and collects every fault, `contract` writes the items, `params` and `ports` are
-//! the two halves of both. The generated code names everything through `::cell`.
+//! the two halves of both. `kept` reads what is sent or kept, `protein` and `save` write what is needed for it. The generated code names everything through `::cell`.
 //!
 //! Neighbours: `cell` re-exports these macros and holds what the generated code calls. This crate must not know
 //! what a port is used for.
@@ -13,9 +13,12 @@ mod export;
 mod faults;
 mod gpu;
 mod grammar;
+mod kept;
 mod names;
 mod params;
 mod ports;
+mod protein;
+mod save;
 
 /// Declares a cell's ports and parameters.
 ///
@@ -40,4 +43,23 @@ pub fn export(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 #[proc_macro_derive(Gpu)]
 pub fn gpu(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     gpu::derive(input.into()).into()
+}
+
+/// Makes a struct or an enum a message, or a part of one or of saved state: gives it a shape and a checked form in
+/// bytes. See the trait `cell::Protein` for what it may hold.
+///
+/// `#[protein(as = [f32; 3])]` on a field keeps it as another Protein, which it converts into and from.
+#[proc_macro_derive(Protein, attributes(protein))]
+pub fn protein(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    protein::derive(input.into()).into()
+}
+
+/// Makes a cell's state outlive its instance: it is handed over at a swap or a move, and kept for a restart. See the
+/// trait `cell::Save`.
+///
+/// `#[save(skip)]` leaves a field out: it is as `Default` makes it. `#[save(as = [f32; 3])]` keeps it as a Protein
+/// that it converts into and from. `#[save(from = past::Physics)]` on the type reads the state of an older shape too.
+#[proc_macro_derive(Save, attributes(save))]
+pub fn save(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    save::derive(input.into()).into()
 }

@@ -1,19 +1,21 @@
 //! The functions of a cell's C table: each catches panics, decodes the record, calls the author's code.
 #![expect(unsafe_code, reason = "the C border: raw state and record pointers")]
 use crate::{
-    Contract, Cx, Load, Passes,
+    Contract, Cx, Load, Passes, Save,
     contract::Plugin,
     cx::Turn,
     host::Host,
     log, panic,
     params::{DecodeParams, Decoder, ParamsFault},
     raw,
+    save::SaveEntries,
     writer::Writes,
 };
 use cell_abi::{
-    ABI_MAJOR, ABI_MINOR, CellState, CellTable, HostCx, HostTable, Status, TickRecord,
-    table::{FLAG_TICKS, FLAG_UNWIND},
+    ABI_MAJOR, ABI_MINOR, Bytes, CellState, CellTable, HostCx, HostTable, Status, TickRecord,
+    table::{FLAG_TICKS, FLAG_UNWIND, SinkFn},
 };
+use core::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// An instance of a plugin: its host apart from the rest, so that a turn has the one while it changes the other.
@@ -38,7 +40,7 @@ struct Versioned<P> {
 
 /// Makes the table that [`crate::export!`] exports.
 #[must_use]
-pub const fn table<T: Plugin>() -> CellTable {
+pub const fn table<T: Plugin>(saves: SaveEntries) -> CellTable {
     CellTable {
         size: size_of::<CellTable>() as u32,
         abi_major: ABI_MAJOR,
@@ -49,6 +51,8 @@ pub const fn table<T: Plugin>() -> CellTable {
         tick: tick::<T>,
         passes: passes::<T>,
         destroy: destroy::<T>,
+        save: saves.save,
+        restore: saves.restore,
     }
 }
 
@@ -135,6 +139,33 @@ unsafe extern "C" fn destroy<T: Plugin>(state: *mut CellState) -> Status {
     guard(&host, || {
         drop(instance);
         Status::OK
+    })
+}
+
+pub(crate) unsafe extern "C" fn save<T: Plugin + Save>(
+    state: *mut CellState,
+    sink: SinkFn,
+    context: *mut c_void,
+) -> Status {
+    // SAFETY: the host passes what `create` made, one turn at a time.
+    let Some(instance) = (unsafe { state.cast::<Instance<T>>().as_mut() }) else { return Status::INVALID };
+    guard(&instance.host, || {
+        let bytes = instance.cell.save();
+        // SAFETY: `context` is what the host wants beside its own function; the bytes live during the call.
+        unsafe { sink(context, Bytes::of(&bytes)) }
+    })
+}
+
+pub(crate) unsafe extern "C" fn restore<T: Plugin + Save>(state: *mut CellState, bytes: Bytes) -> Status {
+    // SAFETY: as in `save`.
+    let Some(instance) = (unsafe { state.cast::<Instance<T>>().as_mut() }) else { return Status::INVALID };
+    let host = instance.host;
+    guard(&host, || match instance.cell.restore(raw::call_bytes(&bytes)) {
+        Ok(()) => Status::OK,
+        Err(e) => {
+            host.fail(&e.to_string());
+            Status::FAILED
+        }
     })
 }
 

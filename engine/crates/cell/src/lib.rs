@@ -29,7 +29,8 @@
 //! ```
 //!
 //! Key types: [`Cx`] (a tick), [`Load`] (assets and sealing), [`Passes`] (what the GPU does), [`Writer`] and
-//! [`View`] (buffers), [`Gpu`] (what may lie in a buffer), [`testing::TestCell`] (a cell in a unit test).
+//! [`View`] (buffers), [`Gpu`] (what may lie in a buffer), [`Save`] and [`Protein`] (what outlives an instance),
+//! [`testing::TestCell`] (a cell in a unit test).
 //!
 //! Neighbours: `cell-abi` is the C border underneath, `cell-wire` the form of a pass list, `cell-macros` the
 //! macros; `cell-ecs` puts a `bevy_ecs` world into a cell. This crate must not know wgpu, tokio, winit, rayon, or
@@ -42,6 +43,7 @@ mod contract;
 mod cx;
 mod draw;
 mod entry;
+mod forms;
 mod gpu;
 mod host;
 mod load;
@@ -53,14 +55,18 @@ mod passes;
 pub mod ports;
 pub mod prelude;
 mod raw;
+mod save;
 mod seal;
 pub mod testing;
 mod view;
 mod writer;
 
-pub use cell_abi::{FrameIndex, InputFrame, Key, MouseButton, ports::TextureFormat};
-pub use cell_macros::{Gpu, export, signal_receptor};
-pub use cell_wire::{Blend, Compare, Count, Cull, Topology};
+pub use cell_abi::{
+    Fingerprint, FrameIndex, InputFrame, Key, MouseButton, ports::TextureFormat, saved::SavedError,
+    shape::Protein,
+};
+pub use cell_macros::{Gpu, Protein, Save, export, signal_receptor};
+pub use cell_wire::{Blend, Compare, Count, Cull, DecodeError, Topology};
 pub use contract::{Binding, Contract};
 pub use cx::{Cx, Mail, SendError};
 pub use draw::{DrawCall, counted, published};
@@ -68,6 +74,7 @@ pub use gpu::{Gpu, GpuField};
 pub use load::{Asset, Load, LoadError};
 pub use passes::{ComputePass, DepthWrite, PassBuilder, Passes, RasterPass};
 pub use ports::{Port, TextureLevels};
+pub use save::{RestoreError, Save};
 pub use seal::Sealed;
 pub use tracing;
 pub use view::{History, View};
@@ -79,13 +86,19 @@ pub mod __private {
     pub use crate::{
         contract::Plugin,
         entry::table,
+        forms::{As, Own, Sorted, checked},
         gpu::{FieldCheck, layout_fault},
         params::{DecodeParams, Decoder, ParamsFault},
+        save::{Saves, SavesNothing},
     };
     pub use cell_abi::{
         CellTable,
         ports::{Text, const_text},
+        saved::Saved,
+        shape,
     };
+    pub use cell_wire::{DecodeError, decode, encode};
+    pub use rkyv;
 
     /// The lines of a port table before its name.
     pub const HEAD: &[Text] = &[

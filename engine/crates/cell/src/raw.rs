@@ -77,6 +77,11 @@ pub(crate) fn asset_bytes<'r>(asset: &cell_abi::AssetView, _turn: &'r TickRecord
     borrowed(asset.bytes)
 }
 
+/// Returns the bytes that were borrowed for a call.
+pub(crate) fn call_bytes(b: &Bytes) -> &[u8] {
+    borrowed(*b)
+}
+
 fn borrowed<'a>(b: Bytes) -> &'a [u8] {
     if b.ptr.is_null() {
         return &[];

@@ -53,3 +53,9 @@ fn the_rate_of_a_cell_on_mail_is_in_its_table() {
     assert_eq!(table.rate, cell_abi::ports::Rate::OnMail);
     assert_eq!(table.to_text().matches("type ").count(), 2, "each element type once");
 }
+
+#[test]
+fn a_cell_without_save_has_no_shape_and_no_entries_for_it() {
+    assert!(idle::CELL_SHAPE_V1.is_empty());
+    assert!(idle::CELL_TABLE_V1.save.is_none() && idle::CELL_TABLE_V1.restore.is_none());
+}
