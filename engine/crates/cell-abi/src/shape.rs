@@ -62,6 +62,21 @@ pub struct Named {
     pub place: &'static str,
     /// Its parts.
     pub parts: Parts,
+    /// A number made of the name: comparing names letter by letter is what `const` evaluation is slow at.
+    key: u64,
+}
+
+impl Named {
+    /// Describes the type of this name that is declared at this place.
+    #[must_use]
+    pub const fn new(name: &'static str, place: &'static str, parts: Parts) -> Self {
+        let (bytes, mut key, mut n) = (name.as_bytes(), 0xcbf2_9ce4_8422_2325_u64, 0);
+        while n < bytes.len() {
+            key = (key ^ bytes[n] as u64).wrapping_mul(0x100_0000_01b3);
+            n += 1;
+        }
+        Self { name, place, parts, key }
+    }
 }
 
 /// What a struct or an enum is made of.

@@ -65,13 +65,13 @@ fn node(kept: &Kept) -> TokenStream {
     quote! {
         #(#shapes)*
         static __NODE: ::cell::__private::shape::Node =
-            ::cell::__private::shape::Node::Named(::cell::__private::shape::Named {
-                name: #text,
-                place: ::core::concat!(
+            ::cell::__private::shape::Node::Named(::cell::__private::shape::Named::new(
+                #text,
+                ::core::concat!(
                     ::core::module_path!(), " ", ::core::file!(), " ", ::core::line!(), " ", ::core::column!()
                 ),
-                parts: ::cell::__private::shape::Parts::#parts,
-            });
+                ::cell::__private::shape::Parts::#parts,
+            ));
         impl ::cell::Protein for #name {
             // SAFETY: a static.
             const SHAPE: ::cell::__private::shape::Ref =

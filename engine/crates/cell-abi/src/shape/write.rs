@@ -43,11 +43,13 @@ pub fn to_text(root: Ref) -> String {
 
 /// Writes the text to `out` as far as it goes; returns its length.
 const fn write(root: Ref, out: &mut [u8]) -> usize {
-    let types = Types::reached_from(root);
+    let mut pieces = Pieces { all: [Piece::Str(""); MAX_PIECES], len: 0 };
+    let pieces = &mut pieces;
+    let types = Types::reached_from(root, pieces);
     let mut out = Out::new(out);
     out.str(FORMAT);
     out.str("\nshape ");
-    types.write_type(&mut out, root);
+    types.write_type(&mut out, root, pieces);
     out.str("\n");
     let mut n = 0;
     while n < types.len {
@@ -59,14 +61,14 @@ const fn write(root: Ref, out: &mut [u8]) -> usize {
         types.write_name(&mut out, n);
         out.str("\n");
         match parts {
-            Parts::Struct(fields) => types.write_fields(&mut out, "  ", fields),
+            Parts::Struct(fields) => types.write_fields(&mut out, "  ", fields, pieces),
             Parts::Enum(variants) => {
                 let mut v = 0;
                 while v < variants.len() {
                     out.str("  ");
                     out.str(variants[v].name);
                     out.str("\n");
-                    types.write_fields(&mut out, "    ", variants[v].fields);
+                    types.write_fields(&mut out, "    ", variants[v].fields, pieces);
                     v += 1;
                 }
             }
@@ -84,19 +86,14 @@ enum Piece {
     Type(Ref),
 }
 
-/// Pieces, the next one on top.
+/// Pieces, the next one on top. One list serves a whole text: in `const` evaluation, making it costs more than the
+/// rest of a field.
 struct Pieces {
     all: [Piece; MAX_PIECES],
     len: usize,
 }
 
 impl Pieces {
-    const fn of(first: Ref) -> Self {
-        let mut new = Self { all: [Piece::Str(""); MAX_PIECES], len: 0 };
-        new.push(Piece::Type(first));
-        new
-    }
-
     const fn push(&mut self, piece: Piece) {
         assert!(self.len < MAX_PIECES, "the type of a field is nested too deep: name its inner types");
         self.all[self.len] = piece;
@@ -131,17 +128,17 @@ struct Types {
 }
 
 impl Types {
-    const fn reached_from(root: Ref) -> Self {
+    const fn reached_from(root: Ref, pieces: &mut Pieces) -> Self {
         let mut types = Self { all: [None; MAX_TYPES], len: 0 };
-        types.add(root);
+        types.add(root, pieces);
         let mut n = 0;
         while n < types.len {
             match types.get(n).parts {
-                Parts::Struct(fields) => types.add_fields(fields),
+                Parts::Struct(fields) => types.add_fields(fields, pieces),
                 Parts::Enum(variants) => {
                     let mut v = 0;
                     while v < variants.len() {
-                        types.add_fields(variants[v].fields);
+                        types.add_fields(variants[v].fields, pieces);
                         v += 1;
                     }
                 }
@@ -155,17 +152,17 @@ impl Types {
         self.all[n].expect("the first `len` are there")
     }
 
-    const fn add_fields(&mut self, fields: &'static [Field]) {
+    const fn add_fields(&mut self, fields: &'static [Field], pieces: &mut Pieces) {
         let mut n = 0;
         while n < fields.len() {
-            self.add(fields[n].ty);
+            self.add(fields[n].ty, pieces);
             n += 1;
         }
     }
 
     /// Adds the structs and enums in a field's type, but not what they hold.
-    const fn add(&mut self, ty: Ref) {
-        let mut pieces = Pieces::of(ty);
+    const fn add(&mut self, ty: Ref, pieces: &mut Pieces) {
+        pieces.push(Piece::Type(ty));
         while let Some(piece) = pieces.pop() {
             let Piece::Type(ty) = piece else { continue };
             match ty.node() {
@@ -187,7 +184,7 @@ impl Types {
         let mut n = 0;
         while n < self.len {
             let other = self.get(n);
-            if same(other.name, named.name) && same(other.place, named.place) {
+            if other.key == named.key && same(other.name, named.name) && same(other.place, named.place) {
                 return Some(n);
             }
             n += 1;
@@ -195,20 +192,26 @@ impl Types {
         None
     }
 
-    const fn write_fields(&self, out: &mut Out<'_>, indent: &str, fields: &'static [Field]) {
+    const fn write_fields(
+        &self,
+        out: &mut Out<'_>,
+        indent: &str,
+        fields: &'static [Field],
+        pieces: &mut Pieces,
+    ) {
         let mut n = 0;
         while n < fields.len() {
             out.str(indent);
             out.str(fields[n].name);
             out.str(" ");
-            self.write_type(out, fields[n].ty);
+            self.write_type(out, fields[n].ty, pieces);
             out.str("\n");
             n += 1;
         }
     }
 
-    const fn write_type(&self, out: &mut Out<'_>, ty: Ref) {
-        let mut pieces = Pieces::of(ty);
+    const fn write_type(&self, out: &mut Out<'_>, ty: Ref, pieces: &mut Pieces) {
+        pieces.push(Piece::Type(ty));
         while let Some(piece) = pieces.pop() {
             let ty = match piece {
                 Piece::Str(s) => {
@@ -250,11 +253,11 @@ impl Types {
 
     /// Writes a type's name, with a number from the second type of that name on.
     const fn write_name(&self, out: &mut Out<'_>, at: usize) {
-        let name = self.get(at).name;
+        let Named { name, key, .. } = self.get(at);
         out.str(name);
         let (mut count, mut n) = (1, 0);
         while n < at {
-            if same(self.get(n).name, name) {
+            if self.get(n).key == *key && same(self.get(n).name, name) {
                 count += 1;
             }
             n += 1;
@@ -288,35 +291,35 @@ mod tests {
     use crate::shape::{Protein, Variant};
 
     struct Tree;
-    static TREE: Node = Node::Named(Named {
-        name: "Tree",
-        place: "here",
-        parts: Parts::Struct(&[
+    static TREE: Node = Node::Named(Named::new(
+        "Tree",
+        "here",
+        Parts::Struct(&[
             Field { name: "kids", ty: <Vec<Tree> as Protein>::SHAPE },
             Field { name: "leaf", ty: <Option<Leaf> as Protein>::SHAPE },
         ]),
-    });
+    ));
     impl Protein for Tree {
         // SAFETY: a static.
         const SHAPE: Ref = unsafe { Ref::to_static(&raw const TREE) };
     }
 
     struct Leaf;
-    static LEAF: Node = Node::Named(Named {
-        name: "Leaf",
-        place: "here",
-        parts: Parts::Enum(&[
+    static LEAF: Node = Node::Named(Named::new(
+        "Leaf",
+        "here",
+        Parts::Enum(&[
             Variant { name: "Bare", fields: &[] },
             Variant { name: "Of", fields: &[Field { name: "0", ty: <Box<Tree> as Protein>::SHAPE }] },
         ]),
-    });
+    ));
     impl Protein for Leaf {
         // SAFETY: a static.
         const SHAPE: Ref = unsafe { Ref::to_static(&raw const LEAF) };
     }
 
     const fn leaf(place: &'static str, field: &'static [Field]) -> Node {
-        Node::Named(Named { name: "Leaf", place, parts: Parts::Struct(field) })
+        Node::Named(Named::new("Leaf", place, Parts::Struct(field)))
     }
 
     #[test]
