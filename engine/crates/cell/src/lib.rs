@@ -80,6 +80,11 @@ pub use tracing;
 pub use view::{History, View};
 pub use writer::{UniformWriter, Writer};
 
+/// The page for authors: its examples are compiled and run as they stand there.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/keeping-state.md")]
+mod keeping_state {}
+
 /// What generated code needs. Not for authors: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
