@@ -84,7 +84,11 @@ fn items(cell: &Path, rate: &str) -> TokenStream {
         #[unsafe(no_mangle)]
         pub static CELL_TABLE_V1: ::cell::__private::CellTable = {
             #finds_save
-            ::cell::__private::table::<#cell>(::cell::__private::Saves::<#cell>::ENTRIES)
+            ::cell::__private::CellTable {
+                save: ::cell::__private::Saves::<#cell>::SAVE,
+                restore: ::cell::__private::Saves::<#cell>::RESTORE,
+                ..::cell::__private::table::<#cell>()
+            }
         };
 
         /// The shape of the state that the cell keeps, which the engine reads before it loads the library. Empty

@@ -8,7 +8,6 @@ use crate::{
     log, panic,
     params::{DecodeParams, Decoder, ParamsFault},
     raw,
-    save::SaveEntries,
     writer::Writes,
 };
 use cell_abi::{
@@ -38,9 +37,9 @@ struct Versioned<P> {
     ticked: bool,
 }
 
-/// Makes the table that [`crate::export!`] exports.
+/// Makes the table that [`crate::export!`] exports, for a cell that keeps no state.
 #[must_use]
-pub const fn table<T: Plugin>(saves: SaveEntries) -> CellTable {
+pub const fn table<T: Plugin>() -> CellTable {
     CellTable {
         size: size_of::<CellTable>() as u32,
         abi_major: ABI_MAJOR,
@@ -51,8 +50,8 @@ pub const fn table<T: Plugin>(saves: SaveEntries) -> CellTable {
         tick: tick::<T>,
         passes: passes::<T>,
         destroy: destroy::<T>,
-        save: saves.save,
-        restore: saves.restore,
+        save: None,
+        restore: None,
     }
 }
 

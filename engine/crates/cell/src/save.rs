@@ -152,28 +152,24 @@ pub enum RestoreError {
     Broken(#[from] DecodeError),
 }
 
-/// What a cell that is `Save` adds to its table.
-#[derive(Clone, Copy, Debug)]
-pub struct SaveEntries {
-    pub(crate) save: Option<SaveFn>,
-    pub(crate) restore: Option<RestoreFn>,
-}
-
 /// Answers whether `T` is `Save`: its own constants are there only if it is, and hide those of [`SavesNothing`].
 pub struct Saves<T>(PhantomData<T>);
 
 impl<T: Plugin + Save> Saves<T> {
-    /// The functions of the table.
-    pub const ENTRIES: SaveEntries =
-        SaveEntries { save: Some(entry::save::<T>), restore: Some(entry::restore::<T>) };
+    /// An entry of the table.
+    pub const SAVE: Option<SaveFn> = Some(entry::save::<T>);
+    /// An entry of the table.
+    pub const RESTORE: Option<RestoreFn> = Some(entry::restore::<T>);
     /// The shape of what is kept.
     pub const STATE: Option<&'static StateShape> = Some(T::STATE);
 }
 
 /// See [`Saves`].
 pub trait SavesNothing {
-    /// No functions.
-    const ENTRIES: SaveEntries = SaveEntries { save: None, restore: None };
+    /// No entry.
+    const SAVE: Option<SaveFn> = None;
+    /// No entry.
+    const RESTORE: Option<RestoreFn> = None;
     /// No shape.
     const STATE: Option<&'static StateShape> = None;
 }
