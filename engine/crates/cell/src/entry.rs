@@ -149,7 +149,7 @@ pub(crate) unsafe extern "C" fn save<T: Plugin + Save>(
     // SAFETY: the host passes what `create` made, one turn at a time.
     let Some(instance) = (unsafe { state.cast::<Instance<T>>().as_mut() }) else { return Status::INVALID };
     guard(&instance.host, || {
-        let bytes = instance.cell.save();
+        let bytes = instance.state.cell.save();
         // SAFETY: `context` is what the host wants beside its own function; the bytes live during the call.
         unsafe { sink(context, Bytes::of(&bytes)) }
     })
@@ -159,7 +159,7 @@ pub(crate) unsafe extern "C" fn restore<T: Plugin + Save>(state: *mut CellState,
     // SAFETY: as in `save`.
     let Some(instance) = (unsafe { state.cast::<Instance<T>>().as_mut() }) else { return Status::INVALID };
     let host = instance.host;
-    guard(&host, || match instance.cell.restore(raw::call_bytes(&bytes)) {
+    guard(&host, || match instance.state.cell.restore(raw::call_bytes(&bytes)) {
         Ok(()) => Status::OK,
         Err(e) => {
             host.fail(&e.to_string());

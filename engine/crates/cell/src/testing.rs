@@ -51,7 +51,7 @@ pub use host::{Logged, Panicked, Told};
 pub use params::Value;
 
 use crate::{
-    InputFrame,
+    InputFrame, Save,
     contract::Plugin,
     entry,
     ports::{AsPort, BufferKind, Input, Writable},
@@ -62,7 +62,7 @@ use cell_abi::{
     ports::{Direction, PortKind, PortTable},
     table::TurnFn,
 };
-use core::ptr;
+use core::{ffi::c_void, ptr};
 use host::TestHost;
 use params::Params;
 use slots::{Blocks, Slots};
@@ -348,6 +348,35 @@ impl<T: Plugin> TestCell<T> {
         let state = core::mem::replace(&mut self.state, ptr::null_mut());
         // SAFETY: the state is what `create` made, and is given back once; null is refused.
         unsafe { (Self::TABLE.destroy)(state) }
+    }
+}
+
+impl<T: Plugin + Save> TestCell<T> {
+    /// Saves the state, as an engine does before it ends the instance.
+    ///
+    /// # Errors
+    /// [`TurnError::Panicked`].
+    pub fn save(&mut self) -> Result<Vec<u8>, TurnError> {
+        unsafe extern "C" fn sink(context: *mut c_void, bytes: Bytes) -> Status {
+            // SAFETY: `context` is the vector below, which nobody else uses during the call.
+            unsafe { (*context.cast::<Vec<u8>>()).extend(raw::call_bytes(&bytes)) };
+            Status::OK
+        }
+        let mut saved = Vec::new();
+        // SAFETY: as in `turn`; `sink` gets the context that it expects.
+        let status = unsafe { entry::save::<T>(self.state, sink, (&raw mut saved).cast()) };
+        self.host.end_turn(status)?;
+        Ok(saved)
+    }
+
+    /// Restores a saved state, as an engine does before the first `load`.
+    ///
+    /// # Errors
+    /// [`TurnError::Failed`] when it is damaged or of another shape; the state is as it was.
+    pub fn restore(&mut self, saved: &[u8]) -> Result<(), TurnError> {
+        // SAFETY: as in `turn`; the bytes live during the call.
+        let status = unsafe { entry::restore::<T>(self.state, Bytes::of(saved)) };
+        self.host.end_turn(status)
     }
 }
 

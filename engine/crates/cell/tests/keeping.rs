@@ -1,10 +1,10 @@
 //! A cell that keeps state, driven through its C table, as a host swaps, moves and restarts it.
 #![allow(clippy::unwrap_used, reason = "tests")]
-mod host;
-
-use cell::prelude::*;
-use cell_abi::{Status, saved::Saved, shape::ShapeSection};
-use host::{Driver, as_floats};
+use cell::{
+    prelude::*,
+    testing::{TestCell, TurnError},
+};
+use cell_abi::{saved::Saved, shape::ShapeSection};
 
 /// The cell, under the lints of the workspace and more.
 mod counter {
@@ -75,40 +75,43 @@ mod counter {
     }
 }
 
-use counter::{CELL_SHAPE_V1, CELL_TABLE_V1, Counter, counter_v1, saved_in_the_past};
+use counter::{CELL_SHAPE_V1, CELL_TABLE_V1, Counter, counted, saved_in_the_past};
 
-fn driver() -> Driver {
-    let mut d = Driver::new(&CELL_TABLE_V1, counter_v1::PORTS.len(), vec![]).map_err(|e| e.0).unwrap();
-    d.own(counter_v1::COUNTED.index(), 16);
-    d
+fn cell() -> TestCell<Counter> {
+    TestCell::new().unwrap()
 }
 
 /// Ticks once and returns (ticks, scale, lines of the log).
-fn tick(d: &mut Driver) -> [f32; 3] {
-    assert!(d.tick().is_ok());
-    as_floats(&d.latest(counter_v1::COUNTED.index()).unwrap()).try_into().unwrap()
+fn tick(cell: &mut TestCell<Counter>) -> [f32; 3] {
+    cell.tick().unwrap();
+    cell.published(counted).try_into().unwrap()
 }
 
 #[test]
 fn a_new_instance_goes_on_where_the_old_one_was_and_rebuilds_what_was_left_out() {
-    let mut old = driver();
-    assert!(old.load().is_ok());
+    let mut old = cell();
+    old.load().unwrap();
     assert_eq!(tick(&mut old), [1.0, 0.5, 1.0]);
     assert_eq!(tick(&mut old), [2.0, 2.0, 2.0]);
-    let saved = old.save().unwrap().unwrap();
+    let saved = old.save().unwrap();
     assert_eq!(tick(&mut old), [3.0, 2.0, 3.0], "saving changes nothing");
 
-    let mut new = driver();
-    assert_eq!(new.restore(&saved), Some(Status::OK));
-    assert!(new.load().is_ok());
+    let mut new = cell();
+    new.restore(&saved).unwrap();
+    new.load().unwrap();
     assert_eq!(tick(&mut new), [3.0, 0.5, 3.0], "the scale is as the cell's `Default` makes it");
+}
+
+#[test]
+fn export_finds_by_itself_that_the_cell_keeps_state() {
+    assert!(CELL_TABLE_V1.save.is_some() && CELL_TABLE_V1.restore.is_some());
 }
 
 #[test]
 fn the_section_names_the_shape_of_what_is_saved() {
     let section = ShapeSection::parse(&CELL_SHAPE_V1).unwrap().unwrap();
-    let mut d = driver();
-    let bytes = d.save().unwrap().unwrap();
+    let mut d = cell();
+    let bytes = d.save().unwrap();
     let saved = Saved::read(&bytes).unwrap();
     assert_eq!((saved.fingerprint, saved.text), (section.fingerprint, section.text.as_str()));
     assert!(section.text.ends_with("struct Counter\n  ticks u32\n  log Vec<(u64, String)>\n"));
@@ -119,13 +122,13 @@ fn the_section_names_the_shape_of_what_is_saved() {
 
 #[test]
 fn an_older_state_is_converted_and_a_panic_in_that_ends_at_the_border() {
-    let mut d = driver();
-    assert_eq!(d.restore(&saved_in_the_past(7)), Some(Status::OK));
+    let mut d = cell();
+    d.restore(&saved_in_the_past(7)).unwrap();
     assert_eq!(tick(&mut d), [8.0, 0.5, 1.0]);
 
-    let mut d = driver();
-    assert_eq!(d.restore(&saved_in_the_past(255)), Some(Status::PANICKED));
-    assert!(d.told(|t| t.panics[0].0.contains("too many to count")));
+    let mut d = cell();
+    let e = d.restore(&saved_in_the_past(255)).unwrap_err();
+    assert!(matches!(&e, TurnError::Panicked(p) if p.to_string().contains("too many to count")), "{e}");
 }
 
 #[test]
@@ -134,9 +137,9 @@ fn what_cannot_be_restored_is_told_and_changes_nothing() {
     struct Other {
         ticks: f32,
     }
-    let mut d = driver();
+    let mut d = cell();
     tick(&mut d);
-    let good = d.save().unwrap().unwrap();
+    let good = d.save().unwrap();
     let mut flipped = good.clone();
     *flipped.last_mut().unwrap() ^= 1;
     for (bytes, says) in [
@@ -145,10 +148,9 @@ fn what_cannot_be_restored_is_told_and_changes_nothing() {
         (good[..good.len() - 1].to_vec(), "it is cut"),
         (vec![], "do not begin as saved state does"),
     ] {
-        assert_eq!(d.restore(&bytes), Some(Status::FAILED));
-        let told = d.told(|t| t.fails.pop().unwrap());
+        let told = d.restore(&bytes).unwrap_err().to_string();
         assert!(told.contains(says), "{told}");
     }
     assert_eq!(tick(&mut d), [2.0, 2.0, 2.0]);
-    assert_eq!(Counter::default().save(), driver().save().unwrap().unwrap());
+    assert_eq!(Counter::default().save(), cell().save().unwrap());
 }

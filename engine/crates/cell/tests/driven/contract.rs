@@ -3,7 +3,7 @@ use super::*;
 use cell_abi::ports::PortTable;
 
 const TABLE: &str = "cell-ports 1
-abi 1.0
+abi 1.1
 name probe_v1
 rate 30
 shader probe.wgsl
