@@ -1,8 +1,10 @@
-//! A built cell: its port table, read from the file before any of its code runs, and its loaded library.
+//! A built cell: its port table and the shape of its state, read from the file before any of its code runs, and its
+//! loaded library.
 #![expect(unsafe_code, reason = "loading a library runs foreign code and reads its exported table")]
 
 use cell_abi::{
-    ABI_MAJOR, CELL_TABLE_SYMBOL, CellTable, PORTS_SECTION, ports::PortTable, table::FLAG_UNWIND,
+    ABI_MAJOR, CELL_TABLE_SYMBOL, CellTable, PORTS_SECTION, SHAPE_SECTION, ports::PortTable,
+    shape::ShapeSection, table::FLAG_UNWIND,
 };
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use object::{Object, ObjectSection, ObjectSymbol};
@@ -43,6 +45,16 @@ pub enum LibraryError {
     /// Its port table is broken.
     #[error("{path} has a broken port table: {what}; rebuild it with this engine's `cell` crate")]
     BadPorts {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The shape of its saved state is broken.
+    #[error(
+        "{path} has a broken section {SHAPE_SECTION}: {what}; rebuild it with this engine's `cell` crate"
+    )]
+    BadShape {
         /// The file.
         path: PathBuf,
         /// What is wrong.
@@ -114,6 +126,16 @@ pub(crate) fn ports_of(elf: &[u8], path: &Path) -> Result<PortTable, LibraryErro
     Ok(table)
 }
 
+/// Returns the shape of the state that the cell keeps; `None` when it keeps none.
+pub(crate) fn shape_of(elf: &[u8], path: &Path) -> Result<Option<ShapeSection>, LibraryError> {
+    let path = || path.to_owned();
+    let file =
+        object::File::parse(elf).map_err(|e| LibraryError::NotElf { path: path(), what: e.to_string() })?;
+    let Some(section) = file.section_by_name(SHAPE_SECTION) else { return Ok(None) };
+    let data = section.data().map_err(|e| LibraryError::BadShape { path: path(), what: e.to_string() })?;
+    ShapeSection::parse(data).map_err(|e| LibraryError::BadShape { path: path(), what: e.to_string() })
+}
+
 /// A loaded cell library. Never unloaded: its code may be referenced for as long as the process lives.
 #[derive(Debug)]
 pub struct CellLibrary {
@@ -121,6 +143,8 @@ pub struct CellLibrary {
     pub path: PathBuf,
     /// What it declares.
     pub ports: Arc<PortTable>,
+    /// The shape of the state that it saves and restores.
+    pub shape: Option<ShapeSection>,
     /// Its functions.
     pub(crate) table: CellTable,
 }
@@ -142,8 +166,9 @@ impl Libraries {
         if let Some(l) = loaded.get(path) {
             return Ok(Arc::clone(l));
         }
-        let ports = Arc::new(read_ports(path)?);
         let at = || path.to_owned();
+        let elf = std::fs::read(path).map_err(|source| LibraryError::Read { path: at(), source })?;
+        let (ports, shape) = (Arc::new(ports_of(&elf, path)?), shape_of(&elf, path)?);
         // SAFETY: constructors of the library run here. Own cells are trusted code of this workspace
         // (design.md, section 9); its port table was read and its ABI checked first. The library is never
         // closed, so its code and statics stay valid.
@@ -156,18 +181,18 @@ impl Libraries {
                 .get::<*const CellTable>(CELL_TABLE_SYMBOL.as_bytes())
                 .map_err(|_| LibraryError::NoTable { path: at() })?;
             let table: *const CellTable = *symbol;
-            let (size, major, minor) = ((*table).size, (*table).abi_major, (*table).abi_minor);
-            if major != ABI_MAJOR || (size as usize) < size_of::<CellTable>() {
+            let Some(copied) = CellTable::copied(table) else {
+                let (major, minor) = ((*table).abi_major, (*table).abi_minor);
                 std::mem::forget(library);
                 return Err(LibraryError::Abi { path: at(), major, minor });
-            }
-            *table
+            };
+            copied
         };
         std::mem::forget(library);
         if table.flags & FLAG_UNWIND == 0 {
             return Err(LibraryError::Abort { path: at() });
         }
-        let library = Arc::new(CellLibrary { path: at(), ports, table });
+        let library = Arc::new(CellLibrary { path: at(), ports, shape, table });
         loaded.insert(at(), Arc::clone(&library));
         Ok(library)
     }
