@@ -129,19 +129,20 @@ impl ShapeSection {
 mod tests {
     use super::*;
 
+    const OLDEST: &[u8] = b"rkyv-0.8 le aligned ptr32\nshape Ship\nstruct Ship\n";
     const OLD: &[u8] = b"rkyv-0.8 le aligned ptr32\nshape Ship\nstruct Ship\n  hull f32\n";
     const NEW: &[u8] = b"rkyv-0.8 le aligned ptr32\nshape Ship\nstruct Ship\n  hull f64\n";
-    static PAST: StateShape = StateShape::of(OLD, None);
-    static NOW: StateShape = StateShape::of(NEW, Some(&PAST));
-    static SECTION: [u8; section_len(Some(&NOW_CONST))] = section(Some(&NOW_CONST));
-    const NOW_CONST: StateShape = StateShape::of(NEW, Some(&StateShape::of(OLD, None)));
+    const NOW: StateShape =
+        StateShape::of(NEW, Some(&StateShape::of(OLD, Some(&StateShape::of(OLDEST, None)))));
+    static SECTION: [u8; section_len(Some(&NOW))] = section(Some(&NOW));
 
     #[test]
     fn a_section_says_what_is_saved_and_what_else_is_read() {
         let found = ShapeSection::parse(&SECTION).expect("a good section").expect("a state");
         assert_eq!(found.text.as_bytes(), NEW);
-        assert_eq!((found.fingerprint, found.reads.as_slice()), (NOW.fingerprint, &[PAST.fingerprint][..]));
-        assert!(found.restores(NOW.fingerprint) && found.restores(PAST.fingerprint));
+        assert_eq!(found.fingerprint, Fingerprint::of(NEW));
+        assert_eq!(found.reads, [OLD, OLDEST].map(Fingerprint::of), "newest first");
+        assert!([NEW, OLD, OLDEST].into_iter().all(|text| found.restores(Fingerprint::of(text))));
         assert!(!found.restores(Fingerprint::of(b"")));
         assert_eq!(ShapeSection::parse(&[]), Ok(None));
         assert_eq!(section_len(None), 0);
@@ -161,8 +162,8 @@ mod tests {
             ("cell-shape 1", "cell-shape 2", 1, "first line"),
             ("\nfingerprint ", "\nreads ", 2, "missing"),
             ("hull f64", "hull f32", 2, "not this text's"),
-            ("  hull", "hull", 7, "no type, no variant"),
-            ("end\n", "", 7, "cut"),
+            ("  hull", "hull", 8, "no type, no variant"),
+            ("end\n", "", 8, "cut"),
         ] {
             let e = ShapeSection::parse(good.replacen(from, to, 1).as_bytes()).expect_err(from);
             assert_eq!((e.line, e.what.contains(says)), (line, true), "{from}: {e}");
@@ -171,5 +172,5 @@ mod tests {
 
     /// The lines between which a flipped digit makes another, equally good section.
     const PAST_LINE: usize = 3;
-    const TEXT_LINE: usize = 4;
+    const TEXT_LINE: usize = 5;
 }
