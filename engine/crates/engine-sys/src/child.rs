@@ -70,7 +70,7 @@ pub fn spawn_self<A: AsRef<OsStr>>(
     let pid = Pid::from_child(&child);
     // The child cannot have been reaped by anyone else, so the number still means it.
     match pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(pidfd) => Ok(ChildProcess { pidfd, pid, ended: None }),
+        Ok(pidfd) => Ok(ChildProcess { pidfd, pid, is_first: false, ended: None }),
         Err(error) => {
             let mut child = child;
             let _ = child.kill();
@@ -132,10 +132,17 @@ pub fn wait_for_any<'a>(
 pub struct ChildProcess {
     pidfd: OwnedFd,
     pid: Pid,
+    /// The first process of its pid namespace cannot end by a signal of its own; it says `abort` by its exit code.
+    is_first: bool,
     ended: Option<ExitCause>,
 }
 
 impl ChildProcess {
+    /// Takes over a process that was started elsewhere in this crate.
+    pub(crate) fn jailed(pid: Pid, pidfd: OwnedFd, is_first: bool) -> Self {
+        Self { pidfd, pid, is_first, ended: None }
+    }
+
     /// Returns the process id, for messages.
     pub fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
@@ -193,7 +200,10 @@ impl ChildProcess {
         if self.ended.is_none() {
             let status = retry_on_intr(|| waitid(WaitId::PidFd(self.pidfd.as_fd()), options))?;
             self.ended = status.and_then(|status| {
-                let code = status.exit_status().map(ExitCause::Code);
+                let code = status.exit_status().map(|code| match code {
+                    crate::jail::ABORTED if self.is_first => ExitCause::Signal(Signal::ABORT.as_raw()),
+                    code => ExitCause::Code(code),
+                });
                 code.or_else(|| status.terminating_signal().map(ExitCause::Signal))
             });
         }
