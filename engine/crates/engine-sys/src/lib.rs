@@ -8,7 +8,7 @@
 //! | [`ControlSocket`] | packets and file descriptors between the engine and a child |
 //! | [`ChildProcess`] | the engine's own executable, run again, watched and ended by a pidfd |
 //! | [`OpenFiles`] | how many descriptors the system allows |
-//! | [`jail`] | what such a child may still do: namespaces, empty root, Landlock, limits, call filters |
+//! | [`jail`] | what such a child may still do: namespaces, empty root, Landlock, limits, call filters; what the machine offers of it |
 //! | [`thread`], [`write_atomically`] | priorities and CPU clocks; files that are replaced whole or not at all |
 //!
 //! **The order that keeps one writer** (ARCHITECTURE.md, memory rule 1): [`Memfd::create`], the owner maps [`MapRw`] and acks, the host calls

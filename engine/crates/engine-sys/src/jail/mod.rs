@@ -10,7 +10,7 @@
 //! **A forbidden call is refused with `EPERM` and reported**: the kernel stops it (`SECCOMP_RET_TRAP`), a handler in the child sends its name
 //! to the engine ([`Jailed::take_reports`]). The handler is a courtesy; if the cell silences it the call is refused all the same.
 //!
-//! **What the machine refuses is left out and named** ([`Missing`]), unless the jail was made with [`Jail::require_full`].
+//! **What the machine refuses is left out and named** ([`Missing`]), unless the jail was made with [`Jail::require_full`]. [`probe()`] tells beforehand.
 
 mod calls;
 mod enter;
@@ -20,6 +20,7 @@ mod landlock;
 mod launch;
 mod layer;
 mod limits;
+mod probe;
 mod quotas;
 mod report;
 mod root;
@@ -28,6 +29,7 @@ mod trap;
 
 pub use enter::{Entered, Inmate, JailError};
 pub use layer::{Layer, Missing};
+pub use probe::{Finding, Offer, Probe, probe};
 pub use quotas::Quotas;
 pub use report::{Offence, Report};
 pub(crate) use trap::ABORTED;
