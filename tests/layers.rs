@@ -29,6 +29,8 @@ const ALONE: &[(&str, &[&str], &str)] = &[
     ("anyhow", &["engine", "engine-benches"], "libraries have typed errors"),
     ("rustix", &["engine-sys"], "every syscall lies in engine-sys"),
     ("libc", &["engine-sys"], "every syscall lies in engine-sys"),
+    ("seccompiler", &["engine-sys"], "the jail is built in engine-sys"),
+    ("landlock", &["engine-sys"], "the jail is built in engine-sys"),
 ];
 /// What no plugin build contains.
 const NEVER_IN_A_PLUGIN: &[&str] =
