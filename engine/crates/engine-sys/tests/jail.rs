@@ -13,6 +13,7 @@ mod rig;
 use std::{
     io::{Read, Write},
     os::unix::fs::{MetadataExt, PermissionsExt},
+    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -275,8 +276,11 @@ fn real_cell(rig: &Rig) -> Outcome {
         // The very file, not a copy: its pages are there once for all cells.
         let mut child = rig.start_with_file("wait", &library);
         assert_eq!(child.ask(), "ready");
-        let inside = format!("/proc/{}/root/cell.so", child.jailed.process().pid());
-        assert_eq!(std::fs::metadata(inside).unwrap().ino(), std::fs::metadata(&library).unwrap().ino());
+        let inside = PathBuf::from(format!("/proc/{}/root", child.jailed.process().pid()));
+        assert_eq!(
+            std::fs::metadata(inside.join("cell.so")).unwrap().ino(),
+            std::fs::metadata(&library).unwrap().ino()
+        );
     }
     Passed
 }
@@ -466,6 +470,13 @@ fn measure(rig: &Rig) {
     println!(
         "  jailed: spawned {start:.2} ms, stage 1 {stage1:.2} ms, stage 2 {stage2:.2} ms, there after {ready:.2} ms"
     );
+    let began = Instant::now();
+    let mut many: Vec<_> = (0..200).map(|_| rig.start_with_file("wait", library.path())).collect();
+    assert!(many.iter_mut().all(|c| c.ask() == "ready"));
+    println!("  200 at once: there after {:.0} ms", began.elapsed().as_secs_f64() * 1e3);
+    let began = Instant::now();
+    drop(many);
+    println!("  and gone after {:.0} ms", began.elapsed().as_secs_f64() * 1e3);
     let (inside, outside) = (rig.start("overhead").ask(), inmate::overhead());
     println!("  the cheapest call: {outside} ns outside, {inside} ns inside");
 }

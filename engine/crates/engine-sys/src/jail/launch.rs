@@ -45,11 +45,24 @@ pub(super) struct Launched {
 /// Where a start failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LaunchError {
-    /// Before there was a process in these namespaces: fewer may do.
+    /// These namespaces are not to be had: fewer may do.
     #[error("{0}")]
     Namespaces(io::Error),
+    /// Anything else. With fewer namespaces it would be no better, and the cell less safe.
     #[error("{0}")]
     Exec(io::Error),
+}
+
+impl LaunchError {
+    fn of(error: io::Error) -> Self {
+        // Refused, turned off, unknown to this kernel, or more than the machine allows.
+        let refusals = [libc::EPERM, libc::EACCES, libc::EINVAL, libc::ENOSYS, libc::ENOSPC, libc::EUSERS];
+        if error.raw_os_error().is_some_and(|e| refusals.contains(&e)) {
+            Self::Namespaces(error)
+        } else {
+            Self::Exec(error)
+        }
+    }
 }
 
 /// Starts the child. Returns when it executes the program.
@@ -71,7 +84,7 @@ pub(super) fn launch(launch: &Launch) -> Result<Launched, LaunchError> {
         becomes_root_inside: launch.namespaces & libc::CLONE_NEWUSER != 0,
     };
     // SAFETY: the child runs `Child::run` only, which makes system calls on what was prepared above and never returns.
-    let launched = match unsafe { clone(launch.namespaces) }.map_err(LaunchError::Namespaces)? {
+    let launched = match unsafe { clone(launch.namespaces) }.map_err(LaunchError::of)? {
         // SAFETY: this is the new process.
         None => unsafe { child.run() },
         Some(launched) => launched,
@@ -81,7 +94,7 @@ pub(super) fn launch(launch: &Launch) -> Result<Launched, LaunchError> {
         && let Err(error) = map_user(launched.pid, launch.outside)
     {
         reap(&launched);
-        return Err(LaunchError::Namespaces(error));
+        return Err(LaunchError::of(error));
     }
     let gone = |e: crate::ControlError| LaunchError::Exec(io::Error::other(e));
     ours.send(b"go", &[]).map_err(gone)?;
@@ -150,10 +163,8 @@ unsafe fn clone(namespaces: c_int) -> io::Result<Option<Launched>> {
 
 /// Makes the child's user 0 in its namespace the user `outside` of it.
 fn map_user(pid: Pid, (uid, gid): (u32, u32)) -> io::Result<()> {
-    let write = |file: &str, text: String| {
-        let path = format!("/proc/{}/{file}", pid.as_raw_nonzero());
-        std::fs::write(&path, text).map_err(|e| io::Error::new(e.kind(), format!("{path}: {e}")))
-    };
+    let write =
+        |file: &str, text: String| std::fs::write(format!("/proc/{}/{file}", pid.as_raw_nonzero()), text);
     if !rustix::process::geteuid().is_root() {
         // Without privileges the kernel asks for this first.
         write("setgroups", "deny".to_owned())?;
@@ -244,4 +255,28 @@ pub(super) fn high(fd: impl AsFd) -> io::Result<OwnedFd> {
 /// Returns whether there is something to read, now.
 pub(super) fn is_readable(fd: impl AsFd) -> bool {
     wait_readable(fd.as_fd(), Some(std::time::Duration::ZERO)).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refusal_lets_a_cell_start_with_fewer_namespaces() {
+        let of = |errno| LaunchError::of(io::Error::from_raw_os_error(errno));
+        for errno in [libc::EPERM, libc::ENOSPC, libc::EINVAL] {
+            assert!(matches!(of(errno), LaunchError::Namespaces(_)), "{errno}");
+        }
+        for errno in [libc::EAGAIN, libc::ENOMEM, libc::ENOENT, libc::ESRCH] {
+            assert!(matches!(of(errno), LaunchError::Exec(_)), "{errno}");
+        }
+    }
+
+    #[test]
+    fn a_trial_says_what_the_kernel_says() {
+        assert!(try_namespaces(0, false).is_ok());
+        let both = libc::CLONE_THREAD;
+        let error = try_namespaces(both, false).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "a thread without shared memory");
+    }
 }
