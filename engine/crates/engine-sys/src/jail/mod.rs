@@ -12,6 +12,33 @@
 //!
 //! **What the machine refuses is left out and named** ([`Missing`]), unless the jail was made with [`Jail::require_full`]. [`probe()`] tells beforehand.
 
+//!
+//! The engine:
+//! ```no_run
+//! # use engine_sys::{ControlSocket, jail::{Jail, Quotas}};
+//! # fn engine(library: std::os::fd::BorrowedFd<'_>) -> Result<(), Box<dyn std::error::Error>> {
+//! let (control, theirs) = ControlSocket::pair()?;
+//! let mut child = Jail::new(Quotas::default()).spawn(&["--cell-child"], &[], theirs)?;
+//! control.send(b"hello", &[library])?;
+//! for offence in child.take_reports().offences {
+//!     eprintln!("refused: {offence}");
+//! }
+//! # Ok(()) }
+//! ```
+//! The child, first in `main`:
+//! ```no_run
+//! # use engine_sys::{ControlSocket, jail::Inmate};
+//! # fn load(path: &std::path::Path) {}
+//! # fn child() -> Result<(), Box<dyn std::error::Error>> {
+//! let inmate = Inmate::inherited()?.ok_or("started without a jail")?;
+//! let control = ControlSocket::take_inherited()?;
+//! let library = control.recv(&mut Vec::new(), 64, None)?.remove(0);
+//! let entered = inmate.enter(library, &[])?;
+//! load(entered.library());
+//! let missing = entered.lock()?;
+//! # Ok(()) }
+//! ```
+
 mod calls;
 mod enter;
 mod filter;

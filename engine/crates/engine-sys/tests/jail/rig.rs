@@ -14,7 +14,7 @@ use std::{
 
 use engine_sys::{
     ControlSocket, ExitCause, MapRw, Memfd,
-    jail::{Jail, Jailed},
+    jail::{Jail, Jailed, Layer, Offer},
     spawn_self,
 };
 use seccompiler::{
@@ -57,8 +57,22 @@ impl Machine {
         Self::ALL.into_iter().find(|m| format!("{m:?}") == name)
     }
 
+    /// Returns whether it gives all namespaces, and lets their mounts be changed.
     pub(crate) fn has_namespaces(self) -> bool {
-        matches!(self, Self::AsItIs | Self::AsNobody) && engine_sys::jail::probe().is_full()
+        let titles = [
+            Layer::UserNamespace,
+            Layer::MountNamespace,
+            Layer::PidNamespace,
+            Layer::NetNamespace,
+            Layer::IpcNamespace,
+            Layer::UtsNamespace,
+            Layer::EmptyRoot,
+        ];
+        titles.into_iter().all(offers)
+    }
+
+    pub(crate) fn has_landlock(self) -> bool {
+        offers(Layer::Landlock)
     }
 
     fn is_nobody(self) -> bool {
@@ -106,6 +120,12 @@ impl Machine {
             seccompiler::apply_filter(&program).unwrap();
         }
     }
+}
+
+fn offers(layer: Layer) -> bool {
+    let probe = engine_sys::jail::probe();
+    let finding = probe.findings.iter().find(|f| f.what == layer.title()).expect("every layer has a line");
+    matches!(finding.offer, Offer::Yes(_))
 }
 
 /// Builds the libraries into `folder`, where there is a compiler.
@@ -288,7 +308,12 @@ pub(crate) fn is_over(pidfd: &OwnedFd, timeout: Duration) -> bool {
 
 /// Returns the control groups that this process has made.
 pub(crate) fn own_groups() -> Vec<PathBuf> {
-    let prefix = format!("cell-{}-", std::process::id());
+    groups_of(std::process::id())
+}
+
+/// Returns the control groups that the process `engine` has made.
+pub(crate) fn groups_of(engine: u32) -> Vec<PathBuf> {
+    let prefix = format!("cell-{engine}-");
     let mut found = Vec::new();
     for tree in std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
         for group in std::fs::read_dir(tree.path()).into_iter().flatten().flatten() {
