@@ -374,9 +374,9 @@ fn orphans(rig: &Rig) -> Outcome {
     engine.kill().unwrap();
     assert!(rig::is_over(pidfd, PATIENCE));
     println!("  the child ended {:?} after its engine was killed", killed.elapsed());
-    // The next engine would do so.
+    // The next engine does so if the child is still leaving.
     for group in rig::groups_of(engine.pid()) {
-        std::fs::remove_dir(group).unwrap();
+        let _ = std::fs::remove_dir(group);
     }
     Passed
 }
