@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("engine-frame", 2),
     ("engine-scene", 2),
     ("engine-sys", 1),
+    ("engine-unify", 0),
     ("cell-wire", 1),
     ("cell-abi", 0),
 ];
@@ -28,7 +29,7 @@ const ALONE: &[(&str, &[&str], &str)] = &[
     ("libloading", &["engine-host", "engine-benches"], "the host alone loads libraries"),
     ("anyhow", &["engine", "engine-benches"], "libraries have typed errors"),
     ("rustix", &["engine-sys"], "every syscall lies in engine-sys"),
-    ("libc", &["engine-sys"], "every syscall lies in engine-sys"),
+    ("libc", &["engine-sys", "engine-unify"], "every syscall lies in engine-sys"),
     ("seccompiler", &["engine-sys"], "the jail is built in engine-sys"),
     ("landlock", &["engine-sys"], "the jail is built in engine-sys"),
 ];
@@ -136,6 +137,57 @@ fn no_plugin_build_contains_the_gpu_a_runtime_or_a_thread_pool() {
         }
     }
     assert!(checked > 5, "only {checked} plugins were found");
+}
+
+/// Returns the features of each dependency that a cargo command for these packages turns on, as cargo prints them.
+fn features(selection: &[&str], edges: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let out = std::process::Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args(["tree", "--offline", "--target", "x86_64-unknown-linux-gnu", "--prefix", "none"])
+        .args(["--no-dedupe", "--format", "{p} [{f}]", "--edges", edges])
+        .args(selection)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let mut all = BTreeMap::<String, BTreeSet<String>>::new();
+    for line in String::from_utf8(out.stdout).unwrap().lines() {
+        let Some((package, features)) = line.split_once(" [") else { continue };
+        if !package.contains(" (/") {
+            let package = package.replace(" (proc-macro)", "");
+            all.entry(package).or_default().insert(features.trim_end_matches(']').to_owned());
+        }
+    }
+    all
+}
+
+/// Else `cargo run -p engine`, the engine's own build of the cells and `cargo test` each compile half of the
+/// dependencies anew.
+#[test]
+fn every_cargo_command_turns_on_the_same_features() {
+    let meta = metadata();
+    let cells: Vec<_> = members(&meta).into_iter().filter(|p| is_plugin(p)).collect();
+    let mut plugins: Vec<&str> = cells.iter().flat_map(|p| ["-p", p.name.as_str()]).collect();
+    plugins.extend(["-p", "engine-unify"]);
+    let whole = features(&["--workspace"], "normal,build,dev");
+    assert!(whole.len() > 100, "only {} dependencies were found", whole.len());
+    let mut drifted = Vec::new();
+    for (what, part) in [
+        ("-p engine", features(&["-p", "engine"], "normal,build")),
+        ("-p engine-benches", features(&["-p", "engine-benches"], "normal,build")),
+        ("the cells", features(&plugins, "normal,build")),
+    ] {
+        for (package, sets) in part {
+            for set in sets.difference(&whole[&package]) {
+                drifted.push(format!("{what}: {package} [{set}], the workspace: {:?}", whole[&package]));
+            }
+        }
+    }
+    assert!(
+        drifted.is_empty(),
+        "these would be compiled once more; name them with the workspace's features in \
+         engine/crates/engine-unify/Cargo.toml:\n{}",
+        drifted.join("\n")
+    );
 }
 
 #[test]

@@ -79,6 +79,10 @@ fn command(project: &Project, all: &[String]) -> Command {
     for name in all {
         cargo.args(["-p", name]);
     }
+    // Where the engine is built beside its cells, both use the same features of what they share.
+    if project.root.join("engine/crates/engine-unify").is_dir() {
+        cargo.args(["-p", "engine-unify"]);
+    }
     cargo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // An engine that is closed during a build leaves nothing behind.
     engine_sys::end_with_parent(&mut cargo);

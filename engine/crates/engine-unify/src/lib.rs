@@ -1,0 +1,1 @@
+//! Empty on purpose; the manifest is the point: see its head.
