@@ -96,6 +96,62 @@ fn a_panic_in_each_entry_names_cell_entry_and_place_and_the_rest_goes_on() {
 }
 
 #[test]
+fn what_ends_a_process_costs_its_cell_only_and_the_cause_is_named() {
+    let engine = Engine::new(EXE);
+    let segv = "crashed with SIGSEGV (bad memory access)";
+    for (how, entry, cause) in [
+        ("segv", "load", segv),
+        ("segv", "tick", segv),
+        ("segv", "passes", segv),
+        ("abort", "tick", "aborted (SIGABRT)"),
+        ("overflow", "tick", "aborted (SIGABRT)"),
+        ("memory", "tick", "aborted (SIGABRT)"),
+        ("exit", "tick", "exited with code 0"),
+    ] {
+        let with = format!("crash_in: \"{entry}\", crash: \"{how}\", at_frame: 2");
+        let ran = lockstep(&engine, &with, "Process", "5")
+            .says(&["error [faulty]", &format!("its process is over: {cause}; it starts again in 10 ms")]);
+        let neighbour = ran.cell("neighbour");
+        assert_eq!((&neighbour["ticks"], &neighbour["late"]), (&5.into(), &0.into()), "{how} in {entry}");
+        assert!(ran.cell("faulty")["restarts"].as_u64().unwrap() >= 1, "{how} in {entry}: it comes back");
+        // What crashes before its first passes has never drawn.
+        assert_eq!(is_green(&ran), entry == "tick", "{how} in {entry}: its last picture stays:\n{}", ran.log);
+    }
+}
+
+#[test]
+fn a_crash_before_there_is_an_instance_costs_that_cell_only() {
+    let engine = Engine::new(EXE);
+    for (how, at, words) in [
+        ("panic", "Thread", &["panicked in `create` at", "crash.rs"][..]),
+        ("panic", "Process", &["panicked in `create` at", "crash.rs"]),
+        ("segv", "Process", &["its process is over: crashed with SIGSEGV"]),
+        ("abort", "Process", &["its process is over: aborted (SIGABRT)"]),
+        ("exit", "Process", &["its process is over: exited with code 0"]),
+    ] {
+        std::fs::write(engine.out().join("faulty-create"), how).unwrap();
+        let ran = lockstep(&engine, "", at, "4").says(&["error [faulty]", "starts again in"]).says(words);
+        assert_eq!(ran.cell("neighbour")["ticks"], 4, "{how} at {at}");
+        assert_eq!(ran.cell("faulty")["ticks"], 0, "{how} at {at}");
+    }
+}
+
+#[test]
+fn a_fault_in_destroy_is_told_and_costs_nothing() {
+    let engine = Engine::new(EXE);
+    for (with, at, words) in [
+        ("panic_in: \"destroy\"", "Thread", "panicked in `destroy` at"),
+        ("panic_in: \"destroy\"", "Process", "panicked in `destroy` at"),
+        ("hang_in: \"destroy\"", "Thread", "its `destroy` hangs"),
+        ("hang_in: \"destroy\"", "Process", "its process did not end in time and was killed"),
+    ] {
+        let ran = lockstep(&engine, with, at, "3").ok().says(&["warn [faulty]", words]);
+        assert!(is_green(&ran));
+        assert_eq!(ran.cell("faulty")["ticks"], 3, "{with} at {at}");
+    }
+}
+
+#[test]
 fn a_panic_keeps_the_last_picture_and_the_cell_comes_back() {
     let engine = Engine::new(EXE);
     for at in ["Thread", "Process"] {
@@ -108,10 +164,28 @@ fn a_panic_keeps_the_last_picture_and_the_cell_comes_back() {
 
 #[test]
 fn a_cell_that_crashes_five_times_in_a_row_stays_down_and_the_run_says_so() {
-    let ran = lockstep(&Engine::new(EXE), "panic_in: \"tick\"", "Thread", "200").says(&["too often"]);
-    assert_eq!(ran.code, Some(3));
-    assert!(ran.cell("faulty")["state"].as_str().unwrap().starts_with("down"));
-    assert_eq!(ran.cell("neighbour")["ticks"], 200);
+    let engine = Engine::new(EXE);
+    for (with, at, cause) in [
+        ("panic_in: \"tick\"", "Thread", "panicked in `tick`"),
+        ("crash_in: \"tick\"", "Process", "its process is over: crashed with SIGSEGV"),
+    ] {
+        let ran = lockstep(&engine, with, at, "200").says(&["it crashed too often (5 times"]);
+        assert_eq!(ran.code, Some(3));
+        assert!(ran.cell("faulty")["state"].as_str().unwrap().starts_with("down"));
+        assert_eq!(ran.cell("neighbour")["ticks"], 200);
+        assert_eq!(ran.cell("faulty")["restarts"], 4, "{at}");
+        for pause in ["10 ms", "20 ms", "40 ms", "80 ms"] {
+            let words = format!("starts again in {pause}");
+            assert_eq!(ran.log.matches(&words).count(), 1, "{at}: the pause doubles:\n{}", ran.log);
+        }
+        let (_, last) = ran.log.split_once("too often").unwrap();
+        assert!(ran.log.contains(cause), "{at}: {}", ran.log);
+        assert!(
+            last.contains("its last lines were\n  info the scene asks for"),
+            "{at}: what it said before:\n{}",
+            ran.log
+        );
+    }
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! The pages in docs/: every block marked `<!-- test: NAME -->` is built, checked or run, as a reader would.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use engine_tests::{Engine, Ran, luminance, root, scratch_project};
+use engine_tests::{Engine, Ran, luminance, root, scratch_workspace};
 use image::RgbImage;
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fs,
-    os::unix::fs::symlink,
     path::Path,
     process::{Command, Stdio},
 };
@@ -59,8 +58,7 @@ fn pages() -> Vec<std::path::PathBuf> {
     pages
 }
 
-/// A project of its own for new cells. It is a workspace of the same shape as the real one, by links, and the
-/// engine builds it in the same target folder: cargo takes what is built there and compiles the new cells only.
+/// A workspace of its own for the cells of the pages.
 struct Scratch {
     dir: tempfile::TempDir,
     engine: Engine,
@@ -69,21 +67,8 @@ struct Scratch {
 impl Scratch {
     fn new() -> Self {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let to = dir.path();
-        scratch_project(to);
-        fs::remove_file(to.join("cells")).unwrap();
-        fs::create_dir(to.join("cells")).unwrap();
-        for entry in fs::read_dir(root().join("cells")).unwrap() {
-            let path = entry.unwrap().path();
-            symlink(&path, to.join("cells").join(path.file_name().unwrap())).unwrap();
-        }
-        for folder in ["engine", "benches", "tests"] {
-            symlink(root().join(folder), to.join(folder)).unwrap();
-        }
-        for file in ["Cargo.toml", "Cargo.lock"] {
-            fs::copy(root().join(file), to.join(file)).unwrap();
-        }
-        let engine = Engine::new(EXE).at(to);
+        scratch_workspace(dir.path());
+        let engine = Engine::new(EXE).at(dir.path());
         Self { dir, engine }
     }
 
@@ -128,6 +113,20 @@ impl Scratch {
         let (code, log) = self.run(&["check", scene]);
         assert_eq!(code, Some(0), "{scene}:\n{log}");
         assert!(log.contains("no fault") && !log.contains("warning"), "{scene}:\n{log}");
+    }
+
+    /// Runs the unit tests of a cell; there is at least one.
+    fn passes_its_tests(&self, cell: &str) {
+        let inherited = std::env::vars_os().map(|(name, _)| name);
+        let inherited =
+            inherited.filter(|n| n.to_string_lossy().starts_with("CARGO_") || n == "LD_LIBRARY_PATH");
+        let mut cargo = Command::new("cargo");
+        inherited.for_each(|name| _ = cargo.env_remove(name));
+        let cargo = cargo.args(["test", "--offline", "-p", cell]).current_dir(self.dir.path());
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let ran = cargo.env("CARGO_TARGET_DIR", target).stdin(Stdio::null()).output().unwrap();
+        let said = [ran.stdout, ran.stderr].map(|out| String::from_utf8_lossy(&out).into_owned()).concat();
+        assert!(ran.status.success() && said.contains("1 passed"), "{cell}:\n{said}");
     }
 
     /// Draws a checked scene, with no complaint in the log.
@@ -222,7 +221,8 @@ fn the_pages_can_be_followed_word_by_word() {
     // What `engine new` makes, as it is; and the cells of the pages. One call of cargo builds them all.
     project.new_cell("rain-drops");
     project.cell("stripes", blocks.get("stripes-lib"), blocks.get("stripes-wgsl"));
-    project.cell("sparks", blocks.get("sparks-lib"), blocks.get("sparks-wgsl"));
+    let tested = format!("{}\n{}", blocks.get("sparks-lib"), blocks.get("sparks-test"));
+    project.cell("sparks", &tested, blocks.get("sparks-wgsl"));
     project.cell("warm-edges", WARM_EDGES, blocks.get("artists-wgsl"));
     let parts = replaced(PARTS, "//INPUT", blocks.get("reads-ports"));
     project.cell("my-cell", &replaced(&parts, "//LOAD", blocks.get("loads-file")), PARTS_WGSL);
@@ -242,9 +242,11 @@ fn the_pages_can_be_followed_word_by_word() {
     let parts = project.scene("parts", &seen(r#"(cell: "my-cell", with: (table: "LICENSES.md"))"#));
     let glow = project.scene("glow", blocks.get("artists-scene"));
     let parameters = project.scene("parameters", blocks.get("artists-parameters"));
-    for scene in [&new, &stripes, &sparks, &warm, &parts, &glow, &parameters] {
+    let model = project.scene("model", blocks.get("artists-model"));
+    for scene in [&new, &stripes, &sparks, &warm, &parts, &glow, &parameters, &model] {
         project.check(scene);
     }
+    project.passes_its_tests("sparks");
     let stripes = project.draw(&stripes);
     assert!(stripes.pixels().any(|p| p.0[2] > 150 && p.0[2] > p.0[0]), "the scene's stripes are blue");
     assert!(stripes.pixels().any(|p| p.0[2] < 20), "and there is night between them");

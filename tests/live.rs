@@ -1,65 +1,12 @@
 //! Saved files while a world runs: the picture follows, and what is broken changes nothing.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use engine_tests::{Engine, scratch_project};
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Stdio},
-    sync::mpsc::{Receiver, sync_channel},
-    time::Duration,
-};
+use engine_tests::{Engine, Live, scratch_project, scratch_workspace};
+use std::{fs, path::Path, process::Command};
 
 const EXE: &str = env!("CARGO_BIN_EXE_engine");
-
-/// A running engine whose log is read line by line.
-struct Live {
-    child: Child,
-    lines: Receiver<String>,
-    seen: Vec<String>,
-}
-
-impl Live {
-    fn start(engine: &Engine, args: &[&str]) -> Self {
-        let mut command = engine.command(args);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = child.stderr.take().unwrap();
-        let (send, lines) = sync_channel(10_000);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if send.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, lines, seen: Vec::new() }
-    }
-
-    /// Waits until a line says `words`. The limit is a watchdog.
-    fn until(&mut self, words: &str) {
-        loop {
-            match self.lines.recv_timeout(Duration::from_secs(60)) {
-                Ok(line) => {
-                    let found = line.contains(words);
-                    self.seen.push(line);
-                    if found {
-                        return;
-                    }
-                }
-                Err(_) => panic!("the log never said `{words}`:\n{}", self.seen.join("\n")),
-            }
-        }
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+/// Real time, until it is ended.
+const RUN: [&str; 5] = ["--headless", "--frames", "1000000", "--size", "32x18"];
 
 fn edit(path: &Path, change: impl Fn(&str) -> String) {
     let text = fs::read_to_string(path).unwrap();
@@ -86,13 +33,21 @@ fn a_saved_shader_is_taken_a_broken_one_is_refused_with_its_line_and_a_mended_on
     live.until("error [tonemap]");
     live.until("tonemap.wgsl");
     live.until("^");
-    // An editor that saves through an empty file, and one that saves by renaming.
+    // An empty file, and an editor that saves by renaming.
     fs::write(&shader, "").unwrap();
+    live.until("warn [tonemap] the shader shaders/tonemap/tonemap.wgsl is empty; the last good one stays");
     fs::write(shader.with_extension("tmp"), format!("{good}\n// mended")).unwrap();
     fs::rename(shader.with_extension("tmp"), &shader).unwrap();
     live.until("[tonemap] its shader is ready");
     fs::remove_file(&shader).unwrap();
-    live.until("the last good one stays");
+    live.until("warn [tonemap] the shader shaders/tonemap/tonemap.wgsl cannot be read");
+    assert!(live.seen.last().unwrap().contains("the last good one stays"));
+    // A folder that was moved away and comes back brings its files along.
+    let folder = project.path().join("shaders/tonemap");
+    fs::rename(&folder, project.path().join("away")).unwrap();
+    fs::write(project.path().join("away/tonemap.wgsl"), format!("{good}\n// back")).unwrap();
+    fs::rename(project.path().join("away"), &folder).unwrap();
+    live.until("[tonemap] its shader is ready");
     assert!(live.child.try_wait().unwrap().is_none(), "the engine runs on");
 }
 
@@ -143,7 +98,70 @@ fn a_saved_asset_is_loaded_again_and_a_truncated_one_keeps_the_last() {
     live.until("`load` failed");
     fs::write(&asset, &good).unwrap();
     live.until("[scene] loads test/boxes.gltf again");
+    fs::remove_file(&asset).unwrap();
+    live.until("boxes.gltf cannot be read");
+    assert!(live.seen.last().unwrap().contains("the last content stays"));
     assert!(live.child.try_wait().unwrap().is_none(), "the engine runs on");
+}
+
+#[test]
+fn a_file_that_a_load_missed_wakes_the_cell_when_it_is_there() {
+    let project = tempfile::tempdir().unwrap();
+    scratch_project(project.path());
+    let engine = Engine::new(EXE).at(project.path());
+    // The scene lies beside the project's other folders, and names a model whose second file is missing.
+    let scene = project.path().join("late.ron");
+    let line = "(cell: \"scene\", with: (gltf: \"late/model.gltf\"))";
+    fs::write(&scene, format!("World(cells: [(cell: \"camera\"), {line}, (cell: \"tonemap\")])")).unwrap();
+    let late = project.path().join("assets/late");
+    fs::create_dir(&late).unwrap();
+    let model = r#"{"asset": {"version": "2.0"}, "buffers": [{"uri": "late.bin", "byteLength": 4}]}"#;
+    fs::write(late.join("model.gltf"), model).unwrap();
+    let mut live = Live::start(&engine, &[&["--scene", "late.ron"], &RUN[..]].concat());
+    live.until("late.bin");
+    live.until("[tonemap] its shader is ready");
+    fs::write(late.join("late.bin"), [0; 4]).unwrap();
+    live.until("[scene] loads late/late.bin, which is there now");
+    // The scene itself is watched where it lies.
+    fs::write(&scene, "World(").unwrap();
+    live.until("the last good scene");
+    live.assert_running();
+}
+
+#[test]
+fn a_cell_that_does_not_compile_costs_itself_until_its_code_is_mended_and_saved() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    scratch_workspace(dir.path());
+    let _built = Engine::new(EXE);
+    let engine = |args: &[&str]| {
+        let mut command = Command::new(EXE);
+        command.args(args).arg("--root").arg(dir.path()).current_dir(dir.path());
+        command
+    };
+    assert!(engine(&["new", "late-wave"]).status().unwrap().success());
+    let source = dir.path().join("cells/late-wave/src/lib.rs");
+    let good = fs::read_to_string(&source).unwrap();
+    fs::write(&source, format!("{good}\nconst ODD: u32 = \"no number\";")).unwrap();
+    let scene = dir.path().join("assets/scenes/wave.ron");
+    let cells = "World(cells: [\n(cell: \"camera\"),\n(cell: \"late-wave\"),\n(cell: \"tonemap\"),\n])";
+    fs::write(&scene, cells).unwrap();
+
+    let mut live = Live::spawn(engine(&[&["--scene", "wave.ron"], &RUN[..]].concat()));
+    live.until("error[E0308]: mismatched types");
+    live.until("cells/late-wave/src/lib.rs");
+    live.until("the cell `late-wave` does not compile");
+    live.until("assets/scenes/wave.ron:3");
+    live.until("[tonemap] its shader is ready");
+    fs::write(&source, &good).unwrap();
+    live.until("[late-wave] its shader is ready");
+    // One that runs stays as it was built, and the log says what to do.
+    fs::write(&source, format!("{good}\n// more")).unwrap();
+    live.until("[late-wave] its code was saved; it runs on as it was built");
+    fs::write(&scene, cells.replace("(cell: \"late-wave\"),", "")).unwrap();
+    live.until("[late-wave] it left the scene");
+    fs::write(&scene, cells).unwrap();
+    live.until("[late-wave] its shader is ready");
+    live.assert_running();
 }
 
 #[test]

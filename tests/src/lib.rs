@@ -5,6 +5,16 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 #![allow(clippy::missing_panics_doc, reason = "a test kit panics with the reason; that is its way to fail")]
 
+mod display;
+mod library;
+mod live;
+mod workspace;
+
+pub use display::Display;
+pub use library::{Library, swapped};
+pub use live::Live;
+pub use workspace::scratch_workspace;
+
 use image::RgbImage;
 use std::{
     fs::File,
@@ -268,6 +278,12 @@ pub fn assert_picture(name: &str, picture: &RgbImage, mean: f64, share: f64) {
             diff.display()
         );
     }
+}
+
+/// Reads a picture.
+#[must_use]
+pub fn read_picture(path: &Path) -> RgbImage {
+    image::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).to_rgb8()
 }
 
 /// Returns the mean luminance of a picture, 0 to 255.

@@ -1,0 +1,146 @@
+//! A cell that shows what it sees: what the tests of the seam run. `does` names the promise that is looked at; the
+//! tests read the cell's log, or its picture, which is green while the promise holds. Some of `does` ask for passes
+//! that cannot be.
+mod carry;
+
+use camera_api::CameraView;
+use carry::Carry;
+use cell::prelude::*;
+use std::sync::{Mutex, PoisonError};
+
+/// A point on the screen, -1 to 1.
+#[repr(C)]
+#[derive(Clone, Copy, cell::Gpu)]
+struct Dot {
+    at: [f32; 2],
+}
+
+signal_receptor! {
+    name: probe_v1, shader: "probe.wgsl",
+    params: { does: Text = "" },
+    input:  ProbeSees {
+        camera: history Uniform<CameraView>,
+        heard: Buffer<u32, 64>,
+        told: now Uniform<u32>,
+        taken: Screen<Rgba16Float, 1, 1>,
+    },
+    own:    ProbeOwns {
+        trail: Screen<Rgba32Float, 1, 1>,
+        ids: Screen<R32Uint, 1, 1>,
+        dots: Instances<Dot, 8>,
+        mesh: SealedVertices<Dot>,
+    },
+    output: ProbeMakes {
+        tally: Buffer<u32, 64>,
+        says: Uniform<u32>,
+        given: Screen<Rgba16Float, 1, 1>,
+        large: TextureRef<Rgba32Float, 4096, 1024>,
+        picture: Backbuffer,
+    },
+}
+
+/// When the cell panics where no parameter reaches. A test changes these bytes in a copy of the library.
+static PANICS_WHEN: [u8; 32] = *b"the probe panics when: never----";
+
+fn panic_if(when: &str) {
+    let asked = std::hint::black_box(&PANICS_WHEN);
+    assert!(!asked.ends_with(when.as_bytes()), "the library asks for a panic when it is {when}");
+}
+
+/// What one instance sealed and others, which share the library's statics, try to draw.
+static LENT: Mutex<Option<Sealed<SealedVertices<Dot>>>> = Mutex::new(None);
+
+struct Probe {
+    carry: Carry,
+}
+
+impl Default for Probe {
+    fn default() -> Self {
+        panic_if("created--");
+        Self { carry: Carry::default() }
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        panic_if("destroyed");
+    }
+}
+
+impl Cell for Probe {
+    fn load(&mut self, cx: &mut Load<probe_v1>) -> Result<(), LoadError> {
+        if cx.params().does == "lends a mesh" {
+            let corners = [[-1.0, -1.0], [3.0, -1.0], [-1.0, 3.0]].map(|at| Dot { at });
+            *LENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.seal_vertices(&corners)?);
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, cx: &mut Cx<probe_v1>) {
+        match cx.params().does.as_str() {
+            "carry" => self.carry.tick(&cx.tally(), &cx.heard()),
+            "smooth" => {
+                let camera = cx.camera();
+                let degrees = |v: &CameraView| v.position[0].atan2(v.position[2]).to_degrees();
+                let (old, new) = (degrees(camera.previous()), degrees(camera.get()));
+                info!("the camera went from {old:.4} to {new:.4}, of which {:.4} is now", camera.blend());
+            }
+            "count" => info!(
+                "frame {} has {} steps of {:.5} s after {:.5} s, seed {}",
+                cx.frame().0,
+                cx.steps(),
+                cx.dt(),
+                cx.time(),
+                cx.seed()
+            ),
+            "tell" => {
+                info!("in frame {} it is told {}", cx.frame().0, *cx.told());
+                cx.says().set(&(cx.frame().0 as u32));
+            }
+            "sum" => {
+                let mut squares = vec![0_u64; 1000];
+                cx.par_for(&mut squares, 16, |i, s| *s = (i * i) as u64);
+                info!("the squares below 1000 are {} together", squares.iter().sum::<u64>());
+            }
+            _ => {}
+        }
+    }
+
+    fn passes(&self, p: &mut Passes<probe_v1>) {
+        match p.params().does.clone().as_str() {
+            "carry" => drop(p.full("carried").read(heard).add(picture)),
+            "trail" => {
+                p.full("remember").read_previous(trail).write(trail);
+                p.full("show").read(trail).write(picture);
+            }
+            "cycle" => drop(p.full("relay").read(taken).write(given)),
+            "large" => drop(p.full("fill").write(large)),
+            "lends a mesh" | "draws a lent mesh" => {
+                let lent = *LENT.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(lent) = lent else { return };
+                p.draw("point", "fill")
+                    .vertices(mesh)
+                    .write(picture)
+                    .draw(DrawCall::vertices(0, 3).bind(mesh, &lent));
+            }
+            "a draw out of range" => drop(
+                p.draw("point", "fill")
+                    .instances(dots)
+                    .write(given)
+                    .draw(DrawCall::vertices(0, 3).instances(9)),
+            ),
+            "too many groups" => drop(p.compute("paint").store(given).groups(70_000, 1, 1)),
+            "too many passes" => (0..300).for_each(|_| drop(p.full("fill").write(given))),
+            "a level that is not there" => drop(p.full("fill").write(given.level(3))),
+            "blended numbers" => drop(p.full("fill").add(ids)),
+            "colour for numbers" => drop(p.full("fill").write(ids)),
+            "a read before the write" => {
+                p.full("show").read(trail).write(picture);
+                p.full("fill").write(trail);
+            }
+            _ => {}
+        }
+    }
+}
+
+cell::export!(Probe);

@@ -1,0 +1,89 @@
+//! A display without a monitor (Xvfb, which `./setup.sh` installs).
+use image::RgbImage;
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Ends a wait that hangs. A watchdog, not a measure.
+const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// A display of 800x600 pixels without a monitor. It is closed when dropped.
+#[derive(Debug)]
+pub struct Display {
+    server: Child,
+    name: String,
+}
+
+impl Display {
+    /// Opens one.
+    #[must_use]
+    pub fn open() -> Self {
+        // Without `-noreset` the server starts anew whenever its last client leaves, and throws out who comes meanwhile:
+        // each tool is a client.
+        let mut server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Xvfb starts; ./setup.sh installs it");
+        let mut number = String::new();
+        let stdout = server.stdout.take().expect("it was asked for");
+        BufReader::new(stdout).read_line(&mut number).expect("Xvfb says its number");
+        Self { server, name: format!(":{}", number.trim()) }
+    }
+
+    /// Returns its name, for the variable `DISPLAY`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs a tool on it.
+    pub fn tool(&self, program: &str, args: &[&str]) -> Output {
+        Command::new(program)
+            .args(args)
+            .env("DISPLAY", &self.name)
+            .output()
+            .expect("./setup.sh installs the tool")
+    }
+
+    /// Waits for the window called `title` and returns its number.
+    #[must_use]
+    pub fn window(&self, title: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let found = self.tool("xdotool", &["search", "--name", title]);
+            if let Some(id) = String::from_utf8_lossy(&found.stdout).lines().next() {
+                return id.to_owned();
+            }
+            assert!(begun.elapsed() < WATCHDOG, "no window `{title}` appeared");
+        }
+    }
+
+    /// Saves what it shows to `path` and returns it.
+    #[must_use]
+    pub fn screenshot(&self, path: &Path) -> RgbImage {
+        let shot = self.tool("import", &["-window", "root", path.to_str().expect("test paths are text")]);
+        assert!(shot.status.success(), "{}", String::from_utf8_lossy(&shot.stderr));
+        image::open(path).expect("a screenshot is a picture").to_rgb8()
+    }
+
+    /// Waits until `good` holds of what it shows; screenshots go to `path`.
+    pub fn until(&self, path: &Path, what: &str, good: impl Fn(&RgbImage) -> bool) {
+        let begun = Instant::now();
+        while !good(&self.screenshot(path)) {
+            assert!(begun.elapsed() < WATCHDOG, "never seen on the screen: {what}");
+        }
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
