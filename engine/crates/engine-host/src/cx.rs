@@ -1,6 +1,7 @@
 //! The host's side of one instance, and the host functions that a thread cell calls.
 #![expect(unsafe_code, reason = "the C border: host functions get raw pointers from a cell")]
 
+use crate::spares::Spares;
 use crate::{
     assets::{Asset, AssetStore},
     child_link::ChildLink,
@@ -8,7 +9,6 @@ use crate::{
     par::ParPool,
     sealed::{MAX_BYTES_PER_CELL, SealError, Sealed, SealedStore},
 };
-use crate::spares::Spares;
 use cell_abi::{
     AssetView, Bytes, HostCalls, HostCx, HostTable, LogLevel, Request, SealDesc, Status, table::ParBody,
 };
