@@ -2,7 +2,7 @@
 //!
 //! An [`Instance`] hands itself over wherever it is dropped. Processes are told to stop at that moment and then
 //! waited for all together, so that fifty of them take no longer than the slowest; one that does not end is
-//! killed. Cells of this process are destroyed one after another by the [`crate::destroyer`].
+//! killed. Cells of this process are destroyed one after another by the `destroyer`.
 use crate::{
     cx::TurnKind, destroyer::Destroyer, process_cell::ProcessCell, record::Record, renewal::Renewal,
     thread_cell::ThreadCell, turn::Placed,
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Instances that can wait for the closing thread; beyond that they are killed where they are dropped.
 const QUEUE: usize = 4096;
 
-/// Ends instances. Dropping it waits until all have ended, which takes [`STOP`] after the last one that ends by
+/// Ends instances. Dropping it waits until all have ended, which takes `STOP` after the last one that ends by
 /// itself.
 pub struct Closer {
     ends: Ends,
@@ -47,7 +47,7 @@ enum Job {
 }
 
 impl Closer {
-    /// Returns a closer that gives a child that does not end [`STOP`].
+    /// Returns a closer that gives a child that does not end `STOP`.
     ///
     /// # Errors
     /// The system's, when it gives no thread.
