@@ -19,8 +19,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The most turns in flight: one per cell.
-const MAX_TURNS: usize = 16_384;
+/// The most turns in flight; far more than a scene has cells ([`engine_scene::MAX_CELLS`]).
+const MAX_TURNS: usize = 32_768;
+const _: () = assert!(MAX_TURNS >= 3 * engine_scene::MAX_CELLS, "a replaced cell has two turns for a while");
 /// After this long a turn loses its place.
 pub const LONG_TURN: Duration = Duration::from_nanos(LONG_TICK_NS);
 /// How much lower than the engine's the priority of a long turn is.

@@ -1,7 +1,7 @@
 //! From the tree to a scene.
 use crate::fault::{Faults, SceneFault, Source, Span, quoted};
 use crate::node::{self, Entry, Node, Value};
-use crate::scene::{CellRef, MAX_BYTES, Params, Placement, Scene, SceneCell};
+use crate::scene::{CellRef, MAX_BYTES, MAX_CELLS, Params, Placement, Scene, SceneCell};
 use crate::{brackets, suggest};
 use cell_abi::input::Key;
 use cell_abi::ports::Rate;
@@ -98,7 +98,12 @@ impl Reader<'_, '_> {
     fn cells(&mut self, list: &[Node]) -> Vec<SceneCell> {
         let mut cells: Vec<SceneCell> = Vec::with_capacity(list.len());
         let mut places = std::collections::HashMap::new();
-        for entry in list {
+        if let Some(first_beyond) = list.get(MAX_CELLS) {
+            let what = format!("the scene has {} cells; a scene has at most {MAX_CELLS}", list.len());
+            let help = "one cell holds many things: let its entities or its buffers hold them";
+            self.faults.add_help(first_beyond.span, what, help);
+        }
+        for entry in list.iter().take(MAX_CELLS) {
             if self.faults.is_full() {
                 break;
             }

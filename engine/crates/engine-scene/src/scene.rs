@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 /// The largest scene file in bytes.
 pub const MAX_BYTES: usize = 4 << 20;
-
+/// The most cells of a scene.
+pub const MAX_CELLS: usize = 10_000;
 /// How deep brackets may be nested.
 pub const MAX_NESTING: usize = 32;
 

@@ -105,6 +105,23 @@ fn files_that_are_no_text_or_too_big() {
 }
 
 #[test]
+fn a_scene_has_no_more_cells_than_an_engine_can_hold() {
+    let of = |cells: usize| {
+        let lines: String = (0..cells).map(|n| format!("(cell:\"x\",name:\"n{n}\"),\n")).collect();
+        Scene::parse("s.ron", format!("World(cells:[\n{lines}])"))
+    };
+    assert_eq!(of(engine_scene::MAX_CELLS).unwrap().cells.len(), engine_scene::MAX_CELLS);
+    let faults = of(engine_scene::MAX_CELLS + 7).unwrap_err();
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0].line, 10_002, "it points at the first that is too many");
+    assert!(
+        faults[0].to_string().contains("the scene has 10007 cells; a scene has at most 10000"),
+        "{}",
+        faults[0]
+    );
+}
+
+#[test]
 fn a_byte_order_mark_is_no_fault() {
     let scene = Scene::parse("s.ron", "\u{feff}World(cells: [])").unwrap();
     assert_eq!(scene.cells.len(), 0);

@@ -36,10 +36,10 @@ impl Ended {
     /// Gives a turn back.
     ///
     /// # Panics
-    /// Never: there is at most one turn per cell, and never more cells than [`MAX_TURNS`].
+    /// Never: a cell has one turn, or two while a hung one is replaced, and a scene has far fewer cells than [`MAX_TURNS`].
     pub(super) fn push(&self, turn: Box<Turn>) {
         let awaited = turn.is_awaited();
-        assert!(self.turns.push(turn).is_ok(), "one turn per cell");
+        assert!(self.turns.push(turn).is_ok(), "fewer turns than places");
         // SYNC: with the fence in `wait`: either the host finds the turn, or this thread finds that it sleeps.
         fence(Ordering::SeqCst);
         let wanted = self.wanted.load(Ordering::Relaxed);

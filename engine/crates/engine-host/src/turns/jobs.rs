@@ -52,9 +52,9 @@ impl Jobs {
     /// Adds a turn, for the next thread that looks; [`Jobs::call`] wakes them.
     ///
     /// # Panics
-    /// Never: there is at most one turn per cell, and never more cells than [`MAX_TURNS`].
+    /// Never: a cell has one turn, or two while a hung one is replaced, and a scene has far fewer cells than [`MAX_TURNS`].
     pub(super) fn push(&self, turn: Box<Turn>) {
-        assert!(self.turns.push(turn).is_ok(), "one turn per cell");
+        assert!(self.turns.push(turn).is_ok(), "fewer turns than places");
     }
 
     /// Wakes threads that sleep, for `turns` that were added.
@@ -83,7 +83,7 @@ impl Jobs {
         let mut s = self.state();
         while !s.closed {
             self.asleep.fetch_add(1, Ordering::Relaxed);
-            // SYNC: see `push`.
+            // SYNC: see `call`.
             fence(Ordering::SeqCst);
             if let Some(turn) = self.turns.pop() {
                 self.asleep.fetch_sub(1, Ordering::Relaxed);
