@@ -25,6 +25,8 @@ pub(crate) struct Live {
     building: Option<(Scene, JoinHandle<Result<(), BuildError>>)>,
     /// Something was saved while cells were built: look at the scene again afterwards.
     again: bool,
+    /// The last build came to nothing, so the world is behind the scene file: saved code may be what was missing.
+    behind: bool,
 }
 
 impl Live {
@@ -38,10 +40,12 @@ impl Live {
             watch,
             building: None,
             again: false,
+            behind: false,
         }
     }
 
-    /// Hands what was saved to the world. Never blocks.
+    /// Hands what was saved to the world. Cells are built elsewhere; reading a scene and the libraries it newly names is
+    /// done here.
     pub(crate) fn poll(&mut self, world: &mut World) -> anyhow::Result<()> {
         let changes = self.watch.as_ref().map(FileWatch::take).unwrap_or_default();
         if !changes.is_empty() {
@@ -55,7 +59,9 @@ impl Live {
         if self.building.as_ref().is_some_and(|(_, b)| b.is_finished())
             && let Some((scene, build)) = self.building.take()
         {
-            match build.join() {
+            let built = build.join();
+            self.behind = !matches!(built, Ok(Ok(())));
+            match built {
                 Ok(Ok(())) => world.apply_scene(scene)?,
                 Ok(Err(error)) => tracing::error!("{error}; the scene stays as it was"),
                 Err(_) => tracing::error!("the build ended without a result; the scene stays as it was"),
@@ -72,15 +78,19 @@ impl Live {
     fn take_code(&self, changes: &Changes, world: &World) -> bool {
         let cells = self.project.root.join("cells");
         let is_code = |p: &&PathBuf| {
-            let kind =
-                p.extension().is_some_and(|e| e == "rs") || p.file_name().is_some_and(|n| n == "Cargo.toml");
+            // A folder that was moved here stands for the files in it.
+            let kind = p.extension().is_some_and(|e| e == "rs")
+                || p.file_name().is_some_and(|n| n == "Cargo.toml")
+                || p.is_dir();
             kind && p.starts_with(&cells)
         };
         let saved: Vec<PathBuf> = changes.paths.iter().filter(is_code).cloned().collect();
         let down: BTreeSet<String> = world.down_cells().into_iter().map(|(name, _)| name).collect();
+        // What is being built may have been mended meanwhile.
+        let wanted = !down.is_empty() || self.building.is_some() || self.behind;
         if saved.is_empty() {
             // What was saved is not known when there was too much of it.
-            return changes.all && !down.is_empty() && self.may_build;
+            return changes.all && wanted && self.may_build;
         }
         let names: BTreeSet<String> =
             world.scene().cells.iter().map(|c| c.cell.as_str().to_owned()).collect();
@@ -96,7 +106,7 @@ impl Live {
                 self.shown()
             );
         }
-        !down.is_empty() && self.may_build
+        wanted && self.may_build
     }
 
     fn code_advice(&self) -> String {
