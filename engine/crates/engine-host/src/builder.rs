@@ -18,8 +18,11 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
+
+/// How long a copy of a library is kept that nobody loads.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Where a project and its builds lie.
 #[derive(Clone, Debug)]
@@ -247,14 +250,32 @@ impl Project {
         let hash = blake3::hash(&bytes).to_hex();
         let folder = self.output().join("cells");
         let path = folder.join(format!("{stem}-{}.so", &hash[..16]));
-        if !path.is_file() {
+        // A copy that is used again is as good as new: see below.
+        let renewed = std::fs::File::open(&path).and_then(|f| f.set_modified(SystemTime::now()));
+        if renewed.is_err() {
             let io = |source| BuildError::Io { path: path.clone(), source };
             std::fs::create_dir_all(&folder).map_err(io)?;
             engine_sys::write_atomically(&path, &bytes).map_err(io)?;
+            self.forget_old_copies(&folder, &stem);
         }
         let built = BuiltCell { path, ports, shaders };
         self.known.stage(source, stamp, built.clone());
         Ok(built)
+    }
+
+    /// Removes copies of a cell's builds that nobody has asked for in a week: each edit leaves one.
+    fn forget_old_copies(&self, folder: &Path, stem: &str) {
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        for path in entries.flatten().map(|e| e.path()) {
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            let hash = name.strip_prefix(stem).and_then(|n| n.strip_prefix('-')?.strip_suffix(".so"));
+            let is_copy = hash.is_some_and(|h| h.len() == 16 && h.bytes().all(|b| b.is_ascii_hexdigit()));
+            let age = std::fs::metadata(&path).and_then(|m| m.modified()).ok().and_then(|m| m.elapsed().ok());
+            if is_copy && age.is_some_and(|a| a > KEPT) && !self.known.names(&path) {
+                // One that cannot be removed is no reason to fail a build.
+                let _ = std::fs::remove_file(&path);
+            }
+        }
     }
 }
 

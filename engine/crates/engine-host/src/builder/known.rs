@@ -17,6 +17,8 @@ struct Known {
     failed: BTreeSet<PathBuf>,
     /// Libraries by where cargo puts them.
     staged: HashMap<PathBuf, (FileStamp, BuiltCell)>,
+    /// The copies that cells of this process were or are started from.
+    copies: BTreeSet<PathBuf>,
     /// How often a library was read and hashed.
     #[cfg(test)]
     pub(super) reads: usize,
@@ -74,7 +76,13 @@ impl KnownBuilds {
         {
             known.reads += 1;
         }
+        known.copies.insert(built.path.clone());
         known.staged.insert(library, (stamp, built));
+    }
+
+    /// Returns whether this process has staged this copy: a cell may be started from it again.
+    pub(super) fn names(&self, copy: &Path) -> bool {
+        self.lock().copies.contains(copy)
     }
 
     #[cfg(test)]

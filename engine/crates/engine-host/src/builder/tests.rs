@@ -151,3 +151,31 @@ fn saved_sources_are_known_by_folder_and_by_what_was_compiled() {
     assert_eq!(with("shared.rs"), names(&["two"]));
     assert_eq!(with("cells/three/src/lib.rs"), names(&[]));
 }
+
+#[test]
+fn old_copies_that_nobody_loads_go_when_a_new_build_is_staged() {
+    let (dir, project) = workspace(&["one"]);
+    project.build(&["one".to_owned()], |_| {}).unwrap();
+    let copies = project.output().join("cells");
+    std::fs::create_dir_all(&copies).unwrap();
+    let long_ago = SystemTime::now() - 2 * KEPT;
+    let copy = |name: &str, old: bool| {
+        let file = std::fs::File::create(copies.join(name)).unwrap();
+        if old {
+            file.set_modified(long_ago).unwrap();
+        }
+        copies.join(name)
+    };
+    let old = copy("one-0123456789abcdef.so", true);
+    let young = copy("one-0123456789abcdee.so", false);
+    let other = copy("one-more-0123456789abcdef.so", true);
+    let used = project.stage("one").unwrap().path;
+    assert!(!old.exists(), "an old copy stayed");
+    assert!(young.is_file() && other.is_file(), "a young one and another cell's stay");
+    // One that this process has staged stays however old it is.
+    std::fs::File::open(&used).unwrap().set_modified(long_ago).unwrap();
+    write_source(dir.path(), "one", "#[unsafe(no_mangle)]\npub static MORE: u64 = 1;");
+    project.build(&["one".to_owned()], |_| {}).unwrap();
+    assert_ne!(project.stage("one").unwrap().path, used);
+    assert!(used.is_file(), "a cell of this process may still be started from it");
+}
