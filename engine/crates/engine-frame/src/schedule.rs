@@ -71,6 +71,15 @@ impl CellClock {
         Some(DueTick { steps: taken as u32, dt_ns: steps_ns(1, hz), time_ns })
     }
 
+    /// Returns whether a tick is owed, though the last one may still run.
+    #[must_use]
+    pub fn is_due(&self, has_mail: bool) -> bool {
+        match self.rate {
+            Rate::OnMail => has_mail,
+            Rate::Hz(_) => self.owed >= u64::from(self.world_hz),
+        }
+    }
+
     /// Takes back a tick that was due but did not begin: its steps are owed again.
     pub fn give_back(&mut self, tick: DueTick) {
         let steps = u64::from(tick.steps);
@@ -168,6 +177,21 @@ mod tests {
         assert_eq!(c.open(1, true, true), None);
         let t = c.open(60, false, true).expect("due");
         assert_eq!((t.steps, t.dt_ns, t.time_ns), (1, 16_666_666, 1_000_000_000));
+    }
+
+    #[test]
+    fn a_slow_cell_is_late_only_when_a_step_is_owed() {
+        let mut c = CellClock::new(Rate::Hz(30), 60);
+        assert!(c.open(0, false, false).is_some());
+        let owed: Vec<bool> = (1..5)
+            .map(|frame| {
+                assert_eq!(c.open(frame, true, false), None, "it is busy");
+                c.is_due(false)
+            })
+            .collect();
+        assert_eq!(owed, [false, true, true, true], "the tick still covers frame 1");
+        let mail = CellClock::new(Rate::OnMail, 60);
+        assert_eq!((mail.is_due(false), mail.is_due(true)), (false, true));
     }
 
     #[test]

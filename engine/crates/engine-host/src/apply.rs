@@ -108,7 +108,7 @@ impl World {
         }
     }
 
-    /// Puts a cell where its scene line says now: a new instance, after the old one is gone.
+    /// Puts a cell where its scene line says now: a new instance; the old one ends when its turn does.
     fn moved(&self, mut entry: CellEntry) -> CellEntry {
         let mut next = CellEntry::new(entry.scene.clone(), entry.key, entry.shader);
         // A turn of the old place that is still under way counts no more.
@@ -119,6 +119,7 @@ impl World {
         next.mailbox = std::mem::take(&mut entry.mailbox);
         next.counters = entry.counters;
         next.shader_hash = entry.shader_hash;
+        next.shader_fault = entry.shader_fault.take();
         // Its passes are drawn on until the new instance has others.
         next.sealed = std::mem::take(&mut entry.sealed);
         if let Some(cx) = &entry.cx {
@@ -146,12 +147,6 @@ impl World {
             let c = &mut self.cells[*n];
             c.on = !c.on;
             changed = true;
-            if c.on {
-                // Its buffers are new: what it writes only now and then, it writes again.
-                c.params_version += 1;
-                c.no_ticks = false;
-                c.wants.passes = true;
-            }
             tracing::info!(cell = &*c.name, "switched {}", if c.on { "on" } else { "off" });
         }
         if changed && self.after_change().is_err() {

@@ -142,6 +142,15 @@ impl AssetStore {
         self.0.resolve(path)
     }
 
+    /// Returns the paths of the assets that are in use, also by an instance that was replaced.
+    #[must_use]
+    pub fn in_use(&self) -> Vec<String> {
+        let all = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // A locked one is being read.
+        let used = |k: &Mutex<Known>| k.try_lock().map_or(true, |k| k.memory.strong_count() > 0);
+        all.iter().filter(|(_, known)| used(known)).map(|(path, _)| path.clone()).collect()
+    }
+
     /// Opens an asset. One that is in use already is the same; it is read again only by
     /// [`AssetStore::refresh_soon`].
     ///

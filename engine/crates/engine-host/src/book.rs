@@ -280,13 +280,6 @@ impl SlotBook {
         }
     }
 
-    /// Says that the GPU lost everything.
-    pub fn gpu_lost(&mut self) {
-        for e in self.entries.iter_mut().flatten() {
-            e.table.gpu_lost();
-        }
-    }
-
     /// Returns the newest publication, without holding it.
     #[must_use]
     pub fn latest(&self, buffer: BufferId) -> Option<Published> {

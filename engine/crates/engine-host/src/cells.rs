@@ -6,7 +6,7 @@ use crate::{
     record::Record,
     turn::{Followers, Outcome, Turn, Work},
 };
-use cell_abi::ports::Rate;
+use cell_abi::ports::{Direction, Port, PortKind, Rate, StartValue};
 use cell_wire::PassList;
 use engine_frame::{
     mailbox::Mailbox,
@@ -132,6 +132,8 @@ pub struct CellEntry {
     pub due: Option<DueTick>,
     /// Whether it wants no ticks at all.
     pub no_ticks: bool,
+    /// It was declared when names were last resolved.
+    pub was_declared: bool,
     /// Work for its next turn.
     pub wants: Work,
     /// It is looked at in each frame: it has a rate, or there is something to do for it.
@@ -198,6 +200,7 @@ impl CellEntry {
             clock: CellClock::new(Rate::default(), 60),
             due: None,
             no_ticks: false,
+            was_declared: false,
             wants: Work::default(),
             awake: false,
             recorded: false,
@@ -266,6 +269,29 @@ impl CellEntry {
     #[must_use]
     pub fn is_declared(&self) -> bool {
         self.on && self.built.is_some() && self.contract_fault.is_none()
+    }
+
+    /// Its names were resolved. If it was off or at fault before, its buffers are new, and what it draws into targets
+    /// that keep their content may be gone: what it makes only now and then, it makes again.
+    pub fn names_resolved(&mut self) {
+        let is_declared = self.is_declared();
+        let was_declared = std::mem::replace(&mut self.was_declared, is_declared);
+        if is_declared && !was_declared && self.epoch > 0 {
+            self.params_version += 1;
+            self.no_ticks = false;
+            self.wants.passes = true;
+            self.wants.load |= self.keeps_targets();
+        }
+    }
+
+    /// Returns whether it draws into targets that keep their content.
+    #[must_use]
+    pub fn keeps_targets(&self) -> bool {
+        let keeps = |p: &Port| {
+            let texture = matches!(p.kind, PortKind::Texture(t) if t.start == StartValue::Keep);
+            texture && p.direction != Direction::Input
+        };
+        self.built.as_ref().is_some_and(|b| b.ports.ports.iter().any(keeps))
     }
 
     /// Returns why it does not do its work, if it does not.

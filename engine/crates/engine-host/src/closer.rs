@@ -67,6 +67,11 @@ impl Closer {
         Ok(Self { ends: Ends { processes, threads: Arc::default() }, thread: Some(thread) })
     }
 
+    /// Sees to cells that wait behind one whose `destroy` hangs. To be called now and then.
+    pub fn look(&self) {
+        self.ends.threads.look();
+    }
+
     /// Returns the way to it.
     #[must_use]
     pub fn ends(&self) -> Ends {

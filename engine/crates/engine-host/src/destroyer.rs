@@ -47,6 +47,11 @@ impl Destroyer {
         self.changed.notify_all();
     }
 
+    /// Gets those in the queue another thread if what was begun hangs. To be called now and then.
+    pub(crate) fn look(self: &Arc<Self>) {
+        self.see_to_a_thread(&mut self.lock());
+    }
+
     /// Waits until everything is dropped, but for what takes longer than [`LONG`]: it is left behind, by name.
     pub(crate) fn finish(self: &Arc<Self>) {
         let mut state = self.lock();

@@ -22,7 +22,8 @@ impl World {
             }
         }
         let root = self.services.assets.root();
-        let mut assets: BTreeSet<Box<str>> = BTreeSet::new();
+        let mut assets: BTreeSet<Box<str>> =
+            self.services.assets.in_use().into_iter().map(Box::from).collect();
         for cx in self.cells.iter().filter_map(|c| c.cx.as_ref()) {
             assets.extend(cx.io().assets.iter().map(|(path, _)| path.clone()));
         }

@@ -173,7 +173,6 @@ impl Turn {
     }
 
     fn call(&mut self, kind: TurnKind) -> Result<(), (Status, String)> {
-        // The lock is taken only for turns that are no tick, or when the last turn left something behind.
         let instance = self.instance.as_mut().expect("checked by `entries`");
         {
             let mut io = self.cx.io();
@@ -181,6 +180,7 @@ impl Turn {
             io.reuse(&mut self.outcome.sent);
         }
         let status = instance.call(kind, &mut self.record);
+        // After a tick that left nothing behind the lock is not taken again.
         if !self.cx.take_touched() && status.is_ok() && kind != TurnKind::Load {
             return Ok(());
         }

@@ -254,6 +254,16 @@ impl World {
         &mut self.renderer
     }
 
+    /// Waits for the turns under way, but not longer than `patience` for the next of them.
+    fn await_turns(&mut self, patience: Duration) {
+        while self.in_flight > 0
+            && let Some(turn) = self.pool.finished_within(patience, 1)
+        {
+            self.in_flight -= 1;
+            drop(turn);
+        }
+    }
+
     /// Stops all cells and waits for their ends, as dropping the world does.
     pub fn close(self) {
         drop(self);
@@ -261,19 +271,15 @@ impl World {
 }
 
 impl Drop for World {
-    /// Turns that are still under way are waited for, a hung one for two seconds. Then the fields go, the closer
-    /// last: it waits until the instances, which were handed to it by then, have ended.
+    /// Turns that are still under way are waited for, one that takes longer than half a second is told that it counts no
+    /// more, and a hung one is left after two seconds. Then the fields go, the closer last: it waits until the instances, which were handed to it by then, have ended.
     fn drop(&mut self) {
+        self.await_turns(Duration::from_millis(500));
         for c in &self.cells {
             if let Some(cx) = &c.cx {
                 cx.cancel();
             }
         }
-        while self.in_flight > 0
-            && let Some(turn) = self.pool.finished_within(Duration::from_secs(2), 1)
-        {
-            self.in_flight -= 1;
-            drop(turn);
-        }
+        self.await_turns(Duration::from_millis(1500));
     }
 }

@@ -3,7 +3,6 @@ use crate::{
     cells::CellEntry,
     world::{World, WorldError},
 };
-use cell_abi::ports::{Direction, Port, PortKind, StartValue};
 use engine_frame::plan::{CellLine, ShaderId};
 use engine_render::RenderEvent;
 
@@ -91,12 +90,8 @@ impl World {
     /// it only now and then.
     fn load_keepers(&mut self) {
         for n in 0..self.cells.len() {
-            let keeps = |p: &Port| {
-                let texture = matches!(p.kind, PortKind::Texture(t) if t.start == StartValue::Keep);
-                texture && p.direction != Direction::Input
-            };
             let entry = &mut self.cells[n];
-            if entry.built.as_ref().is_some_and(|b| b.ports.ports.iter().any(keeps)) {
+            if entry.keeps_targets() {
                 entry.wants.load = true;
                 self.wake(n);
             }

@@ -6,7 +6,7 @@ use crate::{
     turn::Work,
     world::World,
 };
-use cell_abi::InputFrame;
+use cell_abi::{InputFrame, ports::Rate};
 use engine_frame::{
     plan::BufferId,
     schedule::{history_blend, steps_ns},
@@ -47,13 +47,9 @@ impl World {
             return;
         }
         // A load is a turn of its own: steps and mail wait for it.
-        let busy = match entry.life {
-            Life::Idle => entry.wants.load,
-            Life::Busy { ticks: true, .. } => {
-                entry.counters.late += 1;
-                summary.late += 1;
-                true
-            }
+        let (busy, ticks) = match entry.life {
+            Life::Idle => (entry.wants.load, false),
+            Life::Busy { ticks: true, .. } => (true, true),
             // Without an instance, or before its load, no time passes for it.
             Life::Busy { ticks: false, .. } | Life::Waiting { .. } | Life::Down { .. } => return,
         };
@@ -63,6 +59,10 @@ impl World {
         }
         entry.due = entry.clock.open(frame, busy, entry.mailbox.has_mail());
         entry.wants.tick = entry.due.is_some();
+        if ticks && entry.clock.is_due(entry.mailbox.has_mail()) {
+            entry.counters.late += 1;
+            summary.late += 1;
+        }
         entry.counters.dropped_steps = entry.clock.dropped();
     }
 
@@ -80,7 +80,8 @@ impl World {
         let tick = entry.due.filter(|_| entry.wants.tick);
         r.steps = tick.map_or(0, |t| t.steps);
         r.dt_ns = tick.map_or_else(|| steps_ns(1, self.scene.rate), |t| t.dt_ns);
-        if let Some(t) = tick {
+        // A cell on mail lives in the world's time, which may run faster than its frames.
+        if let (Some(t), Rate::Hz(_)) = (tick, entry.rate) {
             r.time_ns = t.time_ns;
         }
         r.seed = cell_seed(seed, &entry.name, frame);
@@ -119,14 +120,11 @@ impl World {
                         }
                     }
                 }
-                PortUse::Reads { buffer, now, history } => {
+                PortUse::Reads { buffer, history, .. } => {
                     if let Some((generation, latest)) = self.book.hold_latest(buffer) {
                         turn.holds.push((buffer, generation, latest.slot));
                         slots.read = Some(slot_read(buffer, latest));
-                        if history
-                            && !now
-                            && let Some((generation, previous)) = self.book.hold_previous(buffer)
-                        {
+                        if history && let Some((generation, previous)) = self.book.hold_previous(buffer) {
                             turn.holds.push((buffer, generation, previous.slot));
                             slots.previous = Some(slot_read(buffer, previous));
                             slots.blend = history_blend(frame, Some(previous.frame), latest.frame);

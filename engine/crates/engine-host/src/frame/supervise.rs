@@ -3,7 +3,7 @@ use super::LOAD_LIMIT;
 use crate::{cells::Life, turns::LongTurn, world::World};
 use engine_frame::supervise::{AfterCrash, HUNG_TICK_NS};
 
-/// Every how many frames idle processes are looked at.
+/// Every how many frames idle processes and instances that end are looked at.
 const LOOK_EVERY: u64 = 32;
 
 impl World {
@@ -57,6 +57,9 @@ impl World {
             {
                 self.begin_instance(n);
             }
+        }
+        if self.frame.is_multiple_of(LOOK_EVERY) {
+            self.closer.look();
         }
         if self.options.lockstep {
             return;

@@ -172,6 +172,11 @@ impl World {
             if entry.life != Life::Idle || entry.no_ticks || !entry.is_declared() || entry.recorded {
                 continue;
             }
+            // A load is a turn of its own, and a new process's memory counts from the next frame on: until then the
+            // mail stays in the box.
+            if entry.wants.load || !self.renewals.is_empty() {
+                continue;
+            }
             entry.due = entry.clock.open(self.frame, false, entry.mailbox.has_mail());
             entry.wants.tick = entry.due.is_some();
             if entry.wants.tick {

@@ -59,6 +59,9 @@ impl World {
             self.resolve_ports(n);
         }
         self.declare_buffers();
+        for c in &mut self.cells {
+            c.names_resolved();
+        }
         let (now, cycles) = NowGraph::new(&self.contracts);
         for cycle in cycles {
             tracing::error!("{cycle}");
