@@ -94,7 +94,7 @@ fn a_library_that_is_no_cell_is_refused_by_name_wherever_it_would_run() {
     add(probe.clone().cut(100_000), "cut");
     add(probe.clone().with_bytes(b".cell.ports\0", b".cell.harbor"), "portless");
     add(probe.clone().with_bytes(b"CELL_TABLE_V1\0", b"CELL_TABLE_V0\0"), "tableless");
-    add(probe.clone().with_ports(|t| t.replacen("abi 1.0", "abi 2.0", 1)), "newer");
+    add(probe.clone().with_ports(|t| t.replacen("abi 1.1", "abi 2.0", 1)), "newer");
     add(probe.clone().with_ports(|t| t.replacen("port own", "prot own", 1)), "garbled");
     add(probe.clone().with_ports(|t| t.replacen("\nend\n", "\n\n\n\n\n", 1)), "endless");
     add(probe.with_ports(|t| t.replacen("probe.wgsl", "../../Ca.l", 1)), "leaving");
