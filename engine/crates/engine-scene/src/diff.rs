@@ -16,6 +16,8 @@ pub struct SceneChanges {
     pub moved: Vec<String>,
     /// They tick at another rate.
     pub rated: Vec<String>,
+    /// Their state is saved after another time, or no longer, or from now on.
+    pub checkpointed: Vec<String>,
     /// They are on now and were off, or the other way round, or listen to another key.
     pub toggled: Vec<String>,
     /// The world's name changed.
@@ -54,6 +56,7 @@ pub fn diff(old: &Scene, new: &Scene) -> SceneChanges {
             (&mut changes.reparametrised, was.with != is.with),
             (&mut changes.moved, was.at != is.at),
             (&mut changes.rated, was.rate != is.rate),
+            (&mut changes.checkpointed, was.checkpoint != is.checkpoint),
             (&mut changes.toggled, (was.enabled, was.on) != (is.enabled, is.on)),
         ] {
             if changed {
@@ -93,8 +96,9 @@ mod tests {
     #[test]
     fn each_kind_of_change_is_told_by_name() {
         let c = changes(
-            r#"(cell: "gone"), (cell: "a"), (cell: "b"), (cell: "c"), (cell: "d"), (cell: "x", name: "swapped")"#,
+            r#"(cell: "gone"), (cell: "a"), (cell: "b"), (cell: "c"), (cell: "d"), (cell: "e"), (cell: "x", name: "swapped")"#,
             r#"(cell: "a", with: (n: 1)), (cell: "b", at: Process), (cell: "c", rate: 30), (cell: "d", enabled: false),
+               (cell: "e", checkpoint: 2),
                (cell: "y", name: "swapped"), (cell: "new")"#,
         );
         let expected = SceneChanges {
@@ -103,6 +107,7 @@ mod tests {
             reparametrised: names(&["a"]),
             moved: names(&["b"]),
             rated: names(&["c"]),
+            checkpointed: names(&["e"]),
             toggled: names(&["d"]),
             ..SceneChanges::default()
         };

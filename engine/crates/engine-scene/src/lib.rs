@@ -38,4 +38,6 @@ mod token;
 pub use diff::{SceneChanges, diff};
 pub use fault::{MAX_FAULTS, SceneFault, Span};
 pub use params::{AssetParam, CheckedParams, check_params};
-pub use scene::{CellRef, MAX_BYTES, MAX_CELLS, MAX_NESTING, Params, Placement, Scene, SceneCell};
+pub use scene::{
+    CellRef, MAX_BYTES, MAX_CELLS, MAX_CHECKPOINT_S, MAX_NESTING, Params, Placement, Scene, SceneCell,
+};

@@ -1,15 +1,17 @@
 //! From the tree to a scene.
 use crate::fault::{Faults, SceneFault, Source, Span, quoted};
 use crate::node::{self, Entry, Node, Value};
-use crate::scene::{CellRef, MAX_BYTES, MAX_CELLS, Params, Placement, Scene, SceneCell};
+use crate::scene::{
+    CellRef, MAX_BYTES, MAX_CELLS, MAX_CHECKPOINT_S, Params, Placement, Scene, SceneCell,
+};
 use crate::{brackets, suggest};
 use cell_abi::input::Key;
 use cell_abi::ports::Rate;
 use std::sync::Arc;
 
 const WORLD: [&str; 4] = ["name", "rate", "seed", "cells"];
-const CELL: [&str; 7] = ["cell", "name", "at", "rate", "with", "on", "enabled"];
-const LATER: [&str; 2] = ["checkpoint", "trust"];
+const CELL: [&str; 8] = ["cell", "name", "at", "rate", "with", "on", "enabled", "checkpoint"];
+const LATER: [&str; 1] = ["trust"];
 const PLACES: [&str; 2] = ["Thread", "Process"];
 const EXAMPLE: &str = "a scene looks like `World(name: \"..\", cells: [(cell: \"tonemap\")])`";
 
@@ -183,6 +185,7 @@ impl Reader<'_, '_> {
             }
             None => on.is_none(),
         };
+        let checkpoint = fields.get("checkpoint").and_then(|n| self.checkpoint(n));
         let with = fields.get("with").cloned();
         if let Some(Node { span, value }) = &with
             && !matches!(value, Value::Record(_) | Value::Unit)
@@ -201,7 +204,7 @@ impl Reader<'_, '_> {
             return None;
         }
         let (source, cell_span, with) = (self.source.clone(), cell_node.span, Params { node: with });
-        Some((SceneCell { name, cell, at: at?, rate, on, enabled, with, source, cell_span }, named_at))
+        Some((SceneCell { name, cell, at: at?, rate, on, enabled, checkpoint, with, source, cell_span }, named_at))
     }
 
     fn cell_ref(&mut self, node: &Node) -> Option<CellRef> {
@@ -285,6 +288,20 @@ impl Reader<'_, '_> {
                 None
             }
         }
+    }
+
+    fn checkpoint(&mut self, node: &Node) -> Option<f64> {
+        let Value::Number(n) = &node.value else {
+            self.expected(node, "a number of seconds between two checkpoints");
+            return None;
+        };
+        if n.float > 0.0 && n.float <= MAX_CHECKPOINT_S {
+            return Some(n.float);
+        }
+        let what = format!("`{}` is no time between two checkpoints", n.float);
+        let help = format!("write seconds above 0, at most {MAX_CHECKPOINT_S}; without the line there are none");
+        self.faults.add_help(node.span, what, help);
+        None
     }
 
     fn seed(&mut self, node: &Node) -> Option<u64> {

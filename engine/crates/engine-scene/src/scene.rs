@@ -13,6 +13,9 @@ pub const MAX_CELLS: usize = 10_000;
 /// How deep brackets may be nested.
 pub const MAX_NESTING: usize = 32;
 
+/// The longest time between two checkpoints of a cell in seconds.
+pub const MAX_CHECKPOINT_S: f64 = 3600.0;
+
 /// A world: its settings and its cells, back to front.
 #[derive(Clone, Debug)]
 pub struct Scene {
@@ -41,6 +44,9 @@ pub struct SceneCell {
     pub on: Option<Key>,
     /// Whether it is on at the start: `enabled: ..`, else on unless it waits for a key.
     pub enabled: bool,
+    /// After how many seconds of the world's time its state is saved again, for a restart after a crash; above 0, at
+    /// most [`MAX_CHECKPOINT_S`]. `None`: never.
+    pub checkpoint: Option<f64>,
     /// What stands in `with: (..)`, not yet checked: see [`crate::check_params`].
     pub with: Params,
     pub(crate) source: Arc<Source>,
@@ -125,6 +131,12 @@ impl Scene {
 }
 
 impl SceneCell {
+    /// Returns after how many frames of a world of `rate` frames per second the state is saved again: one at least.
+    #[must_use]
+    pub fn checkpoint_frames(&self, rate: u32) -> Option<u64> {
+        self.checkpoint.map(|seconds| ((seconds * f64::from(rate)).round() as u64).max(1))
+    }
+
     /// Returns a fault of this cell that points at its `cell: ".."`: for what only a host can find out.
     #[must_use]
     pub fn fault(&self, what: impl Into<String>, help: Option<String>) -> SceneFault {
@@ -148,5 +160,18 @@ impl SceneCell {
         let mut faults = Faults::new(&self.source);
         faults.in_cell(Some(&self.name));
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_counted_in_frames_of_the_world() {
+        let text = r#"World(rate: 30, cells: [(cell: "a", checkpoint: 0.5), (cell: "b", checkpoint: 0.001), (cell: "c")])"#;
+        let scene = Scene::parse("s.ron", text).unwrap();
+        let frames: Vec<_> = scene.cells.iter().map(|c| c.checkpoint_frames(scene.rate)).collect();
+        assert_eq!(frames, [Some(15), Some(1), None]);
     }
 }

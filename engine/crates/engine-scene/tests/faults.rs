@@ -229,9 +229,18 @@ fn places_rates_and_keys() {
         "2:17 `Remote` comes with a later release [a] (use `Thread` or `Process` for now)",
     );
     check_cell(
-        "(cell: \"a\", checkpoint: 1.0)",
-        "2:13 `checkpoint` comes with a later release [a] (leave it out for now)",
+        "(cell: \"a\", checkpoint: \"1 s\")",
+        "2:25 expected a number of seconds between two checkpoints, found the text `\"1 s\"` [a]",
     );
+    for wrong in ["0", "-1", "3600.1"] {
+        check_cell(
+            &format!("(cell: \"a\", checkpoint: {wrong})"),
+            &format!(
+                "2:25 `{wrong}` is no time between two checkpoints [a] (write seconds above 0, at most 3600; without \
+                 the line there are none)"
+            ),
+        );
+    }
     check_cell(
         "(cell: \"a\", trust: Untrusted(read: [\"x\"], gpu_ms: 1.0))",
         "2:13 `trust` comes with a later release [a] (leave it out for now)",
