@@ -17,7 +17,7 @@ struct Dot {
 
 signal_receptor! {
     name: probe_v1, shader: "probe.wgsl",
-    params: { does: Text = "" },
+    params: { does: Text = "", panics_in: u32 = 0 },
     input:  ProbeSees {
         camera: history Uniform<CameraView>,
         heard: Buffer<u32, 64>,
@@ -50,20 +50,34 @@ fn panic_if(when: &str) {
 /// What one instance sealed and others, which share the library's statics, try to draw.
 static LENT: Mutex<Option<Sealed<SealedVertices<Dot>>>> = Mutex::new(None);
 
+#[derive(Save)]
 struct Probe {
+    /// The ticks that it was to count, over all its instances.
+    counted: u64,
+    /// What makes its state long.
+    ballast: Vec<u64>,
+    #[save(skip)]
     carry: Carry,
 }
 
 impl Default for Probe {
     fn default() -> Self {
         panic_if("created--");
-        Self { carry: Carry::default() }
+        Self { counted: 0, ballast: Vec::new(), carry: Carry::default() }
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
         panic_if("destroyed");
+    }
+}
+
+impl Probe {
+    fn count(&mut self, frame: u64) {
+        assert!(self.ballast.iter().all(|n| *n == self.counted), "all of the state is of one tick");
+        self.counted += 1;
+        info!("in frame {frame} it has counted {}", self.counted);
     }
 }
 
@@ -102,8 +116,17 @@ impl Cell for Probe {
                 cx.par_for(&mut squares, 16, |i, s| *s = (i * i) as u64);
                 info!("the squares below 1000 are {} together", squares.iter().sum::<u64>());
             }
+            "keep" => self.count(cx.frame().0),
+            "keep much" => {
+                self.count(cx.frame().0);
+                // More than a ring between engine and child holds.
+                self.ballast.resize(100_000, 0);
+                self.ballast.fill(self.counted);
+            }
             _ => {}
         }
+        let now = u64::from(cx.params().panics_in) == cx.frame().0;
+        assert!(!now || cx.frame().0 == 0, "the scene asked for a panic in this frame");
     }
 
     fn passes(&self, p: &mut Passes<probe_v1>) {

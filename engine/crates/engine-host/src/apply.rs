@@ -33,10 +33,17 @@ impl World {
                 None => self.new_entry(line.clone()),
                 Some(mut entry) => {
                     entry.scene = line.clone();
-                    if matches!(entry.life, Life::Down { .. }) || self.is_built_anew(&entry) {
+                    let anew = self.is_built_anew(&entry);
+                    if anew || matches!(entry.life, Life::Down { .. }) {
                         // Whatever was wrong may be mended: start it anew.
+                        let mut next = self.new_entry(line.clone());
+                        next.succeed(&mut entry, self.now_ns());
+                        if !anew {
+                            // The same code went down with it again and again.
+                            next.forget_state();
+                        }
                         self.leave(entry)?;
-                        self.new_entry(line.clone())
+                        next
                     } else {
                         if changes.toggled.contains(&line.name) {
                             entry.on = line.enabled;
@@ -44,6 +51,9 @@ impl World {
                         self.change_params(&mut entry);
                         if changes.moved.contains(&line.name) {
                             entry = self.moved(entry);
+                        }
+                        if changes.checkpointed.contains(&line.name) {
+                            entry.change_checkpoint();
                         }
                         if let Some(built) = &entry.built {
                             let rate = line.rate.unwrap_or(built.ports.rate);
@@ -80,9 +90,9 @@ impl World {
 
     /// Lets go of an entry that is no longer in the scene.
     fn leave(&self, gone: CellEntry) -> Result<(), engine_render::RendererGone> {
-        if let Some(cx) = gone.cx.as_ref().filter(|_| gone.turn.is_none()) {
+        if gone.turn.is_none() {
             // Its turn is under way: nothing that it does counts any more.
-            cx.cancel();
+            gone.cancel();
         }
         self.renderer.remove_shader(gone.shader)
     }
@@ -108,7 +118,7 @@ impl World {
         }
     }
 
-    /// Puts a cell where its scene line says now: a new instance; the old one ends when its turn does.
+    /// Puts a cell where its scene line says now: a new instance, which takes over the state of the old one.
     fn moved(&self, mut entry: CellEntry) -> CellEntry {
         let mut next = CellEntry::new(entry.scene.clone(), entry.key, entry.shader);
         // A turn of the old place that is still under way counts no more.
@@ -122,9 +132,7 @@ impl World {
         next.shader_fault = entry.shader_fault.take();
         // Its passes are drawn on until the new instance has others.
         next.sealed = std::mem::take(&mut entry.sealed);
-        if let Some(cx) = &entry.cx {
-            cx.cancel();
-        }
+        next.succeed(&mut entry, self.now_ns());
         self.prepare(&mut next);
         next
     }

@@ -11,8 +11,8 @@ mod known;
 
 pub use known::KnownBuilds;
 
-use crate::library::{LibraryError, ports_of};
-use cell_abi::ports::PortTable;
+use crate::library::{LibraryError, ports_of, shape_of};
+use cell_abi::{ports::PortTable, shape::ShapeSection};
 use known::FileStamp;
 use std::{
     collections::BTreeSet,
@@ -100,6 +100,8 @@ pub struct BuiltCell {
     pub path: PathBuf,
     /// What it declares.
     pub ports: Arc<PortTable>,
+    /// The shape of the state that it saves and restores; `None` when it keeps none.
+    pub shape: Option<Arc<ShapeSection>>,
     /// Its folder of shaders.
     pub shaders: PathBuf,
 }
@@ -214,7 +216,7 @@ impl Project {
         self.root.join("cells").join(name)
     }
 
-    /// Copies the built library of the cell `name` under the name of its content and reads its ports. `name`
+    /// Copies the built library of the cell `name` under the name of its content and reads its ports and shape. `name`
     /// may also be the path of a `.so`, relative to the project. A library is read once as long as it stays the same.
     ///
     /// # Errors
@@ -247,6 +249,7 @@ impl Project {
         let bytes =
             std::fs::read(&source).map_err(|error| BuildError::Io { path: source.clone(), source: error })?;
         let ports = Arc::new(ports_of(&bytes, &source)?);
+        let shape = shape_of(&bytes, &source)?.map(Arc::new);
         let hash = blake3::hash(&bytes).to_hex();
         let folder = self.output().join("cells");
         let path = folder.join(format!("{stem}-{}.so", &hash[..16]));
@@ -258,7 +261,7 @@ impl Project {
             engine_sys::write_atomically(&path, &bytes).map_err(io)?;
             self.forget_old_copies(&folder, &stem);
         }
-        let built = BuiltCell { path, ports, shaders };
+        let built = BuiltCell { path, ports, shape, shaders };
         self.known.stage(source, stamp, built.clone());
         Ok(built)
     }

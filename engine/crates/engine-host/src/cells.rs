@@ -4,6 +4,7 @@ use crate::{
     cx::InstanceCx,
     library::CellLibrary,
     record::Record,
+    succession::Succession,
     turn::{Followers, Outcome, Turn, Work},
 };
 use cell_abi::ports::{Direction, Port, PortKind, Rate, StartValue};
@@ -168,6 +169,8 @@ pub struct CellEntry {
     pub restart: Supervisor,
     /// Its mail.
     pub mailbox: Mailbox,
+    /// What its next instance starts from.
+    pub succession: Succession,
     /// What was counted.
     pub counters: CellCounters,
 }
@@ -218,6 +221,7 @@ impl CellEntry {
             crash: None,
             restart: Supervisor::default(),
             mailbox: Mailbox::default(),
+            succession: Succession::default(),
             counters: CellCounters::default(),
         }
     }
@@ -231,6 +235,7 @@ impl CellEntry {
             epoch: self.epoch,
             work: Work::default(),
             maker: None,
+            legacy: None,
             instance: None,
             cx: Arc::clone(cx),
             record: Record::default(),

@@ -12,6 +12,7 @@ use crate::{
     library::Libraries,
     spawner::CHILD_ARGUMENT,
     thread_cell::ThreadCell,
+    turn::Placed,
 };
 use cell_abi::{BufHeader, Bytes, InputFrame, MailView, PortView, SlotView, Status, TickRecord};
 use engine_sys::{
@@ -189,6 +190,19 @@ impl Child {
             }
             match message {
                 ToChild::Turn => self.turn(&mut turn)?,
+                ToChild::Save => {
+                    self.cx.io().begin(TurnKind::Save);
+                    let saved = self.cell.save();
+                    let status = saved.as_ref().err().copied().unwrap_or(Status::OK);
+                    self.link.answer(&ToHost::Answer(Answer { saved: saved.ok(), ..self.answer(status) }))?;
+                }
+                ToChild::Restore(state) => {
+                    self.cx.io().begin(TurnKind::Restore);
+                    let status = self.cell.restore(&state);
+                    // What a large state needed is not kept.
+                    bytes = Vec::new();
+                    self.link.answer(&ToHost::Answer(self.answer(status)))?;
+                }
                 ToChild::Claim(region) => {
                     self.wait_for_region(region)?;
                     self.link.answer(&ToHost::Mapped(region))?;
@@ -294,7 +308,7 @@ impl Child {
     /// Returns what the turn handed over.
     fn answer(&self, status: Status) -> Answer {
         let mut answer =
-            Answer { status, requests: 0, outbox: Vec::new(), passes: None, failure: None, panic: None };
+            Answer { status, requests: 0, outbox: Vec::new(), passes: None, failure: None, panic: None, saved: None };
         if self.cx.take_touched() {
             let mut io = self.cx.io();
             answer.requests = std::mem::take(&mut io.requests);

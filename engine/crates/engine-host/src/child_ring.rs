@@ -1,4 +1,5 @@
 //! Messages of any length over the rings between the host and a child: long ones go in pieces.
+use crate::turn::MAX_SAVED_BYTES;
 use engine_sys::{Memfd, PushError, RingAttachError, RingConsumer, RingCorrupt, RingProducer, WaitOutcome};
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use std::time::Duration;
 pub(crate) const RING_BYTES: usize = 256 << 10;
 /// The longest message; beyond it the peer is broken.
 const MAX_MESSAGE: usize = 64 << 20;
+const _: () = assert!(MAX_SAVED_BYTES + (2 << 20) <= MAX_MESSAGE, "a saved state fits with what goes with it");
 /// How long the sender of a long message waits for room before it looks again.
 const ROOM: Duration = Duration::from_micros(50);
 

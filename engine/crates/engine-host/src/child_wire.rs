@@ -2,13 +2,14 @@
 //!
 //! | way | by | messages |
 //! |---|---|---|
-//! | host to child | ring | [`ToChild`]: a turn, a claim of a region, stop |
+//! | host to child | ring | [`ToChild`]: a turn, save, restore, a claim of a region, stop |
 //! | host to child | socket, with descriptors | [`Packet`]: hello, regions, answers about assets and sealed bytes |
 //! | child to host | ring | [`ToHost`]: made, its thread, mapped, answers of turns, log lines, wishes for assets and sealed bytes |
 //!
 //! A turn's record is compact: parameters and input travel only when they changed, slots as (region, offset).
 use crate::cx::Outgoing;
 use cell_abi::{LogLevel, SealDesc, SealKind, Status};
+use std::sync::Arc;
 
 #[path = "child_codec.rs"]
 mod codec;
@@ -23,10 +24,14 @@ pub use record::{WirePort, WireRead, WireTurn, WireWrite};
 pub const MAX_PACKET: usize = 64 << 10;
 
 /// What a message on the ring to the child is. A turn's record is in the [`WireTurn`] it was read into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToChild {
     /// Run a turn.
     Turn,
+    /// Save the state. Answered by [`ToHost::Answer`], with it.
+    Save,
+    /// Restore this state. Answered by [`ToHost::Answer`].
+    Restore(Arc<[u8]>),
     /// Map the region with this number for writing; its descriptors are on the socket. Answered by [`ToHost::Mapped`].
     Claim(u32),
     /// End the instance and the process.
@@ -134,11 +139,13 @@ pub struct Answer {
     pub failure: Option<String>,
     /// The panic that was caught: message, file, line.
     pub panic: Option<(String, String, u32)>,
+    /// The state, after a save.
+    pub saved: Option<Vec<u8>>,
 }
 
 impl ToChild {
     /// Replaces the content of `out` by the message; a turn's record is `turn`.
-    pub fn encode(self, turn: &WireTurn, out: &mut Vec<u8>) {
+    pub fn encode(&self, turn: &WireTurn, out: &mut Vec<u8>) {
         let mut w = Writer::new(out);
         match self {
             Self::Turn => {
@@ -147,9 +154,14 @@ impl ToChild {
             }
             Self::Claim(region) => {
                 w.u8(1);
-                w.u32(region);
+                w.u32(*region);
             }
             Self::Stop => w.u8(2),
+            Self::Save => w.u8(3),
+            Self::Restore(state) => {
+                w.u8(4);
+                w.bytes(state);
+            }
         }
     }
 
@@ -166,6 +178,8 @@ impl ToChild {
             }
             1 => Self::Claim(r.u32()?),
             2 => Self::Stop,
+            3 => Self::Save,
+            4 => Self::Restore(r.bytes()?.into()),
             other => return Err(WireError::Tag(other)),
         };
         r.end(message)
@@ -267,6 +281,7 @@ impl ToHost {
                     w.text(file);
                     w.u32(*line);
                 });
+                w.option(a.saved.as_ref(), |w, s| w.bytes(s));
             }
             Self::Log { level, target, message, file, line } => {
                 w.u8(3);
@@ -312,7 +327,8 @@ impl ToHost {
                 let passes = r.option(|r| Ok(r.bytes()?.to_vec()))?;
                 let failure = r.option(text)?;
                 let panic = r.option(|r| Ok((text(r)?, text(r)?, r.u32()?)))?;
-                Self::Answer(Answer { status, requests, outbox, passes, failure, panic })
+                let saved = r.option(|r| Ok(r.bytes()?.to_vec()))?;
+                Self::Answer(Answer { status, requests, outbox, passes, failure, panic, saved })
             }
             3 => Self::Log {
                 level: LogLevel(r.u32()?),

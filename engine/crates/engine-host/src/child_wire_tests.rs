@@ -62,7 +62,7 @@ fn turn() -> WireTurn {
 fn texts() -> Vec<ToHost> {
     let desc = SealDesc { size: 24, kind: SealKind::TEXTURE_2D, format: 1, width: 2, height: 3, mips: 4 };
     let empty =
-        Answer { status: Status::OK, requests: 0, outbox: vec![], passes: None, failure: None, panic: None };
+        Answer { status: Status::OK, requests: 0, outbox: vec![], passes: None, failure: None, panic: None, saved: None };
     let full = Answer {
         status: Status::PANICKED,
         requests: 18,
@@ -73,6 +73,7 @@ fn texts() -> Vec<ToHost> {
         passes: Some(vec![9; 300]),
         failure: Some("no".to_owned()),
         panic: Some(("oh".to_owned(), "lib.rs".to_owned(), 12)),
+        saved: Some(vec![5; 70]),
     };
     vec![
         ToHost::Made(Ok(())),
@@ -121,7 +122,8 @@ fn messages_arrive_as_they_were_sent() {
     ToChild::Turn.encode(&turn(), &mut bytes);
     let message = ToChild::decode(&bytes, &mut read).unwrap();
     assert_eq!(shown(message, &read), shown(ToChild::Turn, &turn()));
-    for message in [ToChild::Claim(77), ToChild::Stop] {
+    let state = Arc::from(&b"state"[..]);
+    for message in [ToChild::Claim(77), ToChild::Stop, ToChild::Save, ToChild::Restore(state)] {
         message.encode(&turn(), &mut bytes);
         assert_eq!(ToChild::decode(&bytes, &mut read), Ok(message));
     }
@@ -154,6 +156,8 @@ fn garbage_is_refused() {
     }
     all.push(Vec::new());
     ToChild::Turn.encode(&turn(), all.last_mut().unwrap());
+    all.push(Vec::new());
+    ToChild::Restore(Arc::from(&b"state"[..])).encode(&turn(), all.last_mut().unwrap());
     let mut read = WireTurn::default();
     let mut decode = |bytes: &[u8]| {
         (

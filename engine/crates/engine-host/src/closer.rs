@@ -146,6 +146,14 @@ impl<C: Close> Placed for Instance<C> {
         C::call(self, kind, record)
     }
 
+    fn save(&mut self) -> Result<Vec<u8>, Status> {
+        C::save(self)
+    }
+
+    fn restore(&mut self, state: &Arc<[u8]>) -> Status {
+        C::restore(self, state)
+    }
+
     fn take_renewal(&mut self) -> Option<Renewal> {
         C::take_renewal(self)
     }

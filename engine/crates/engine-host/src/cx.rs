@@ -50,6 +50,25 @@ pub enum TurnKind {
     Tick,
     /// `passes`.
     Passes,
+    /// `save`.
+    Save,
+    /// `restore`.
+    Restore,
+}
+
+impl TurnKind {
+    /// Returns the name of the cell's entry.
+    #[must_use]
+    pub fn entry(self) -> &'static str {
+        match self {
+            Self::None => "create",
+            Self::Load => "load",
+            Self::Tick => "tick",
+            Self::Passes => "passes",
+            Self::Save => "save",
+            Self::Restore => "restore",
+        }
+    }
 }
 
 /// A message on its way out.
@@ -210,6 +229,23 @@ impl InstanceCx {
     /// Notes why the turn is about to fail.
     pub fn failed(&self, reason: &str) {
         self.hand_over().failure = Some(reason.to_owned());
+    }
+
+    /// Returns why an entry failed, and forgets it.
+    pub(crate) fn take_reason(&self, kind: TurnKind, status: Status) -> String {
+        // What a thread of the cell hands over meanwhile belongs to its next turn.
+        let mut io = self.io();
+        let (lost, panic, failure) = (io.lost.take(), io.panic.take(), io.failure.take());
+        let entry = kind.entry();
+        match (lost, status, panic, failure) {
+            (Some(why), ..) => why,
+            (_, Status::PANICKED, Some((message, file, line)), _) => {
+                format!("panicked in `{entry}` at {file}:{line}: {message}")
+            }
+            (_, Status::PANICKED, None, _) => format!("panicked in `{entry}`"),
+            (_, _, _, Some(why)) => format!("`{entry}` failed: {why}"),
+            (_, other, _, None) => format!("`{entry}` failed with status {}", other.0),
+        }
     }
 
     /// Queues a message.

@@ -143,8 +143,6 @@ pub struct CellLibrary {
     pub path: PathBuf,
     /// What it declares.
     pub ports: Arc<PortTable>,
-    /// The shape of the state that it saves and restores.
-    pub shape: Option<ShapeSection>,
     /// Its functions.
     pub(crate) table: CellTable,
 }
@@ -168,7 +166,7 @@ impl Libraries {
         }
         let at = || path.to_owned();
         let elf = std::fs::read(path).map_err(|source| LibraryError::Read { path: at(), source })?;
-        let (ports, shape) = (Arc::new(ports_of(&elf, path)?), shape_of(&elf, path)?);
+        let ports = Arc::new(ports_of(&elf, path)?);
         // SAFETY: constructors of the library run here. Own cells are trusted code of this workspace
         // (design.md, section 9); its port table was read and its ABI checked first. The library is never
         // closed, so its code and statics stay valid.
@@ -192,7 +190,7 @@ impl Libraries {
         if table.flags & FLAG_UNWIND == 0 {
             return Err(LibraryError::Abort { path: at() });
         }
-        let library = Arc::new(CellLibrary { path: at(), ports, shape, table });
+        let library = Arc::new(CellLibrary { path: at(), ports, table });
         loaded.insert(at(), Arc::clone(&library));
         Ok(library)
     }

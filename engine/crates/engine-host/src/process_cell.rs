@@ -135,7 +135,7 @@ impl ProcessCell {
     }
 
     /// Sends a message on the ring.
-    fn send(&mut self, message: ToChild) -> Result<(), Lost> {
+    fn send(&mut self, message: &ToChild) -> Result<(), Lost> {
         message.encode(&self.turn, &mut self.out);
         let (child, cx) = (&mut self.child, &self.cx);
         let still_there = || check(child, cx).map_err(|e| e.0);
@@ -268,7 +268,7 @@ impl ProcessCell {
         }
         let packet = Packet::Region { region: id, data, headers: region.headers.len() as u64 };
         self.packet(&packet, &[region.data.as_fd(), region.headers.as_fd()])?;
-        self.send(ToChild::Claim(id))?;
+        self.send(&ToChild::Claim(id))?;
         match self.receive()? {
             ToHost::Mapped(mapped) if mapped == id => region.finish_claim().map_err(|e| Lost(e.to_string())),
             _ => Err(lost("it did not map its region")),
@@ -280,12 +280,17 @@ impl ProcessCell {
         // What the message borrows of the record goes back to it when it is encoded.
         std::mem::swap(&mut self.turn.behind, &mut record.behind);
         std::mem::swap(&mut self.turn.mail, &mut record.mail);
-        let sent = self.send(ToChild::Turn);
+        let sent = self.send(&ToChild::Turn);
         std::mem::swap(&mut self.turn.behind, &mut record.behind);
         std::mem::swap(&mut self.turn.mail, &mut record.mail);
         sent?;
+        self.answer().map(|answer| self.hand_over(answer))
+    }
+
+    /// Waits for the answer to a turn.
+    fn answer(&mut self) -> Result<Answer, Lost> {
         match self.receive()? {
-            ToHost::Answer(answer) => Ok(self.hand_over(answer)),
+            ToHost::Answer(answer) => Ok(answer),
             _ => Err(lost("it gave no answer to a turn")),
         }
     }
@@ -340,7 +345,7 @@ impl ProcessCell {
 
     /// Puts what came of a turn where a thread cell would have put it.
     fn hand_over(&self, answer: Answer) -> Status {
-        let Answer { status, requests, outbox, passes, failure, panic } = answer;
+        let Answer { status, requests, outbox, passes, failure, panic, saved: _ } = answer;
         if requests != 0 || !outbox.is_empty() || passes.is_some() || failure.is_some() || panic.is_some() {
             let mut io = self.cx.hand_over();
             io.requests |= requests;
@@ -385,13 +390,10 @@ fn ended(cause: ExitCause) -> Lost {
     Lost(format!("its process is over: {cause}"))
 }
 
-impl Placed for ProcessCell {
-    fn call(&mut self, kind: TurnKind, record: &mut Record) -> Status {
-        let started = Instant::now();
-        let result =
-            if self.over { Err(Lost("its process has ended".to_owned())) } else { self.turn(kind, record) };
-        // Only a cell that answers within microseconds is worth a core that looks for the answer.
-        self.spins = if started.elapsed() < Duration::from_micros(60) { SPINS } else { 0 };
+impl ProcessCell {
+    /// Does something that the child may not survive.
+    fn guarded(&mut self, what: impl FnOnce(&mut Self) -> Result<Status, Lost>) -> Status {
+        let result = if self.over { Err(Lost("its process has ended".to_owned())) } else { what(self) };
         result.unwrap_or_else(|Lost(why)| {
             self.over = true;
             // If it still runs, it is not to be trusted with anything; if that fails, it is gone already.
@@ -399,6 +401,41 @@ impl Placed for ProcessCell {
             self.cx.hand_over().lost = Some(why);
             Status::CANCELLED
         })
+    }
+}
+
+impl Placed for ProcessCell {
+    fn call(&mut self, kind: TurnKind, record: &mut Record) -> Status {
+        let started = Instant::now();
+        let status = self.guarded(|cell| cell.turn(kind, record));
+        // Only a cell that answers within microseconds is worth a core that looks for the answer.
+        self.spins = if started.elapsed() < Duration::from_micros(60) { SPINS } else { 0 };
+        status
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, Status> {
+        let mut saved = None;
+        let status = self.guarded(|cell| {
+            cell.send(&ToChild::Save)?;
+            let mut answer = cell.answer()?;
+            saved = answer.saved.take();
+            if answer.status.is_ok() && saved.is_none() {
+                return Err(lost("it gave no state"));
+            }
+            Ok(cell.hand_over(answer))
+        });
+        // What a large state needed is not kept.
+        self.bytes.shrink_to(RING_BYTES);
+        saved.filter(|_| status.is_ok()).ok_or(status)
+    }
+
+    fn restore(&mut self, state: &Arc<[u8]>) -> Status {
+        let status = self.guarded(|cell| {
+            cell.send(&ToChild::Restore(Arc::clone(state)))?;
+            cell.answer().map(|answer| cell.hand_over(answer))
+        });
+        self.out.shrink_to(RING_BYTES);
+        status
     }
 
     fn take_renewal(&mut self) -> Option<Renewal> {

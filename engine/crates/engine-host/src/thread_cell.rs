@@ -5,9 +5,10 @@ use crate::{
     cx::{HOST_TABLE, InstanceCx, TurnKind},
     library::CellLibrary,
     record::Record,
-    turn::Placed,
+    turn::{MAX_SAVED_BYTES, Placed},
 };
-use cell_abi::{CellState, LogLevel, Status, TickRecord};
+use cell_abi::{Bytes, CellState, LogLevel, Status, TickRecord};
+use core::ffi::c_void;
 use std::sync::Arc;
 
 /// An instance of a cell in this process.
@@ -64,7 +65,7 @@ impl ThreadCell {
             TurnKind::Load => self.library.table.load,
             TurnKind::Tick => self.library.table.tick,
             TurnKind::Passes => self.library.table.passes,
-            TurnKind::None => return Status::INVALID,
+            TurnKind::None | TurnKind::Save | TurnKind::Restore => return Status::INVALID,
         };
         // SAFETY: `state` came from this library's `create` and is not yet destroyed; the caller vouches for the
         // record.
@@ -77,6 +78,62 @@ impl Placed for ThreadCell {
         // SAFETY: the record and all it points to live for the call: slots by the slot tables' holds and grants,
         // which keep writers apart, the rest by `record`.
         record.with_view(|view| unsafe { self.enter(kind, view) })
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, Status> {
+        let failed = |why: &str| {
+            self.cx.failed(why);
+            Err(Status::FAILED)
+        };
+        let Some(save) = self.library.table.save else { return failed("its table has no `save`") };
+        let mut taken = Taken::default();
+        // SAFETY: as in `enter`; `take` gets what it expects, which lives for the call.
+        let status = unsafe { save(self.state, take, (&raw mut taken).cast()) };
+        match taken {
+            Taken { too_long: Some(len), .. } => {
+                failed(&format!("its state has {len} bytes; at most {MAX_SAVED_BYTES} are kept"))
+            }
+            _ if !status.is_ok() => Err(status),
+            Taken { bytes: Some(bytes), .. } => Ok(bytes),
+            Taken { bytes: None, .. } => failed("it gave no state"),
+        }
+    }
+
+    fn restore(&mut self, state: &Arc<[u8]>) -> Status {
+        let Some(restore) = self.library.table.restore else {
+            self.cx.failed("its table has no `restore`");
+            return Status::FAILED;
+        };
+        // SAFETY: as in `enter`; the bytes live for the call.
+        unsafe { restore(self.state, Bytes::of(state)) }
+    }
+}
+
+/// What a cell's `save` gave.
+#[derive(Default)]
+struct Taken {
+    bytes: Option<Vec<u8>>,
+    /// The length of what was too long to take.
+    too_long: Option<usize>,
+}
+
+/// Takes a state: the sink of [`cell_abi::table::SaveFn`].
+unsafe extern "C" fn take(context: *mut c_void, bytes: Bytes) -> Status {
+    // SAFETY: the cell passes on what `ThreadCell::save` gave it, during that call and from its thread.
+    let taken = unsafe { &mut *context.cast::<Taken>() };
+    if bytes.len > MAX_SAVED_BYTES {
+        taken.too_long = Some(bytes.len);
+        return Status::QUOTA;
+    }
+    let copied = match bytes.len {
+        0 => Vec::new(),
+        // SAFETY: the bytes are borrowed for the call (the contract of the table).
+        len => unsafe { std::slice::from_raw_parts(bytes.ptr, len) }.to_vec(),
+    };
+    match taken.bytes.replace(copied) {
+        None => Status::OK,
+        // Once is the contract.
+        Some(_) => Status::INVALID,
     }
 }
 

@@ -1,7 +1,9 @@
 //! One turn of one cell: what it is to do, what it sees, what came of it. Travels to a tick thread and back.
 mod follow;
+mod legacy;
 
 pub use follow::{Followers, NowLink};
+pub use legacy::{Legacy, MAX_SAVED_BYTES, Predecessor, SavedState};
 
 use crate::{
     cx::{InstanceCx, Outgoing, TurnKind},
@@ -20,6 +22,15 @@ use std::{
 pub trait Placed: Send {
     /// Runs one entry of the cell on `record`. What it hands over is in its [`InstanceCx`] afterwards.
     fn call(&mut self, kind: TurnKind, record: &mut Record) -> Status;
+
+    /// Saves the instance's state, as [`cell_abi::saved`] describes it.
+    ///
+    /// # Errors
+    /// The entry's status; the reason is in its [`InstanceCx`].
+    fn save(&mut self) -> Result<Vec<u8>, Status>;
+
+    /// Restores a state that was saved, before the first load.
+    fn restore(&mut self, state: &Arc<[u8]>) -> Status;
 
     /// Returns the new region that the instance's process has mapped, once.
     fn take_renewal(&mut self) -> Option<Renewal> {
@@ -44,6 +55,8 @@ pub struct Work {
     pub tick: bool,
     /// Submit passes; also when a load or tick asks for it.
     pub passes: bool,
+    /// Save the state, if the tick was well.
+    pub save: bool,
 }
 
 /// How a turn ended.
@@ -73,6 +86,12 @@ pub struct Outcome {
     pub sent: Vec<Outgoing>,
     /// [`Request`] bits left for the host.
     pub requests: u32,
+    /// State that was saved: of the instance before, or a checkpoint.
+    pub saved: Option<SavedState>,
+    /// Why a checkpoint failed.
+    pub save_fault: Option<String>,
+    /// The state that it was to start from is of no use to it.
+    pub forgets: bool,
     /// Wall time of the entries in nanoseconds.
     pub wall_ns: u64,
 }
@@ -87,6 +106,8 @@ pub struct Turn {
     pub work: Work,
     /// Makes the instance first.
     pub maker: Option<Maker>,
+    /// What the instance starts from when it is made.
+    pub legacy: Option<Legacy>,
     /// The instance.
     pub instance: Option<Box<dyn Placed>>,
     /// The host's side of it.
@@ -139,10 +160,20 @@ impl Turn {
         self.outcome.ticked = false;
         self.outcome.requests = 0;
         self.outcome.passes = None;
+        self.outcome.saved = None;
+        self.outcome.save_fault = None;
+        self.outcome.forgets = false;
         if let Some(make) = self.maker.take() {
+            let mut legacy = self.legacy.take();
+            let state = legacy.as_mut().and_then(|l| self.collect(l));
             match make(&self.cx) {
                 Ok(instance) => self.instance = Some(instance),
                 Err(why) => return Ending::Over(why),
+            }
+            if let (Some(legacy), Some(state)) = (legacy, state)
+                && let Err(why) = self.restore(&legacy, &state)
+            {
+                return Ending::Over(why);
             }
         }
         if self.instance.is_none() {
@@ -169,7 +200,50 @@ impl Turn {
                 return Ending::Over(why);
             }
         }
+        if self.work.save && self.outcome.ticked {
+            let instance = self.instance.as_mut().expect("checked above");
+            match legacy::save(&mut **instance, &self.cx) {
+                Ok(bytes) => self.outcome.saved = Some(SavedState { bytes, frame: self.record.frame }),
+                Err((Status::FAILED, why)) => self.outcome.save_fault = Some(why),
+                Err((_, why)) => return Ending::Over(why),
+            }
+        }
         load_failed.map_or(Ending::Done, Ending::LoadFailed)
+    }
+
+    /// Ends the instance before and returns the state to start from.
+    fn collect(&mut self, legacy: &mut Legacy) -> Option<SavedState> {
+        let (state, fault) = legacy.collect();
+        if let Some(why) = fault {
+            let then = match &state {
+                Some(s) => format!("the checkpoint of frame {}", s.frame),
+                None => "its defaults".to_owned(),
+            };
+            tracing::warn!(cell = &*self.cx.name, "its state was not saved ({why}); it starts from {then}");
+        }
+        self.outcome.saved.clone_from(&state);
+        state
+    }
+
+    /// Restores a state into the instance that was just made; one that does not fit leaves it with its defaults.
+    fn restore(&mut self, legacy: &Legacy, state: &SavedState) -> Result<(), String> {
+        let instance = self.instance.as_mut().expect("it was just made");
+        let (status, why) = match legacy.fault(state) {
+            Some(why) => (Status::FAILED, why),
+            None => match legacy::restore(&mut **instance, &self.cx, state) {
+                Ok(()) => {
+                    tracing::info!(cell = &*self.cx.name, "it goes on with its state of frame {}", state.frame);
+                    return Ok(());
+                }
+                Err(fault) => fault,
+            },
+        };
+        (self.outcome.saved, self.outcome.forgets) = (None, true);
+        if status != Status::FAILED {
+            return Err(format!("{why}; the next instance starts from its defaults"));
+        }
+        tracing::warn!(cell = &*self.cx.name, "{why}; it starts from its defaults");
+        Ok(())
     }
 
     fn call(&mut self, kind: TurnKind) -> Result<(), (Status, String)> {
@@ -190,34 +264,18 @@ impl Turn {
         if let Some(list) = io.passes.take() {
             self.outcome.passes = Some(list);
         }
-        let (panic, failure) = (io.panic.take(), io.failure.take());
+        let is_lost = io.lost.is_some();
         if kind == TurnKind::Load {
             io.end_load(status);
         }
-        if let Some(why) = io.lost.take() {
-            return Err((Status::CANCELLED, why));
-        }
-        drop(io);
-        if status.is_ok() {
+        if status.is_ok() && !is_lost {
+            // A reason without a failure is none.
+            (io.panic, io.failure) = (None, None);
             return Ok(());
         }
-        let entry = match kind {
-            TurnKind::Load => "load",
-            TurnKind::Tick => "tick",
-            TurnKind::Passes => "passes",
-            TurnKind::None => "create",
-        };
-        Err((
-            status,
-            match (status, panic, failure) {
-                (Status::PANICKED, Some((message, file, line)), _) => {
-                    format!("panicked in `{entry}` at {file}:{line}: {message}")
-                }
-                (Status::PANICKED, None, _) => format!("panicked in `{entry}`"),
-                (_, _, Some(why)) => format!("`{entry}` failed: {why}"),
-                (other, _, None) => format!("`{entry}` failed with status {}", other.0),
-            },
-        ))
+        drop(io);
+        let why = self.cx.take_reason(kind, status);
+        Err((if is_lost { Status::CANCELLED } else { status }, why))
     }
 }
 
@@ -235,6 +293,14 @@ mod tests {
             assert!(kind != TurnKind::Tick, "no port {}", record.frame);
             Status::OK
         }
+
+        fn save(&mut self) -> Result<Vec<u8>, Status> {
+            Err(Status::FAILED)
+        }
+
+        fn restore(&mut self, _: &Arc<[u8]>) -> Status {
+            Status::FAILED
+        }
     }
 
     #[test]
@@ -249,7 +315,7 @@ mod tests {
         let mut entry = CellEntry::new(scene.cells[0].clone(), 1, ShaderId(1));
         let mut turn = entry.new_turn(&cx);
         turn.instance = Some(Box::new(Stumbles));
-        turn.work = Work { load: true, tick: true, passes: true };
+        turn.work = Work { load: true, tick: true, passes: true, save: false };
         turn.record.frame = 7;
         turn.run();
         let Ending::Over(why) = &turn.outcome.ending else { panic!("{:?}", turn.outcome.ending) };

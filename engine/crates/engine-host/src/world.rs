@@ -276,9 +276,7 @@ impl Drop for World {
     fn drop(&mut self) {
         self.await_turns(Duration::from_millis(500));
         for c in &self.cells {
-            if let Some(cx) = &c.cx {
-                cx.cancel();
-            }
+            c.cancel();
         }
         self.await_turns(Duration::from_millis(1500));
     }

@@ -5,6 +5,8 @@
 #![allow(clippy::print_stdout, reason = "a test runner reports")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "child/heard.rs"]
+mod heard;
 #[path = "child/rig.rs"]
 mod rig;
 
@@ -12,7 +14,7 @@ use cell_abi::{InputFrame, Status};
 use engine_host::{WorldOptions, closer::Closer, cx::TurnKind, process_cell::run_if_child};
 use engine_render::{Backend, RenderConfig, Renderer};
 use engine_scene::{
-    Placement::{Process, Thread},
+    Placement::{self, Process, Thread},
     Scene,
 };
 use rig::{Rig, Seen, World};
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
         return code;
     }
     let rig = Rig::new();
-    let tests: [Test; 17] = [
+    let tests: [Test; 18] = [
         ("a_child_publishes_the_same_bytes_as_a_thread", same_bytes),
         ("assets_and_sealed_bytes_cross_the_border", assets),
         ("a_missing_asset_is_told_in_the_same_words", missing_asset),
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         ("a_child_that_ends_between_turns_is_found", ended_between_turns),
         ("a_child_that_hangs_is_killed_when_it_is_replaced", replaced),
         ("a_cell_moves_between_thread_and_process_without_a_gap", moves),
+        ("the_state_moves_with_its_cell_in_lockstep", state_moves),
         ("a_library_that_is_no_cell_is_refused", no_cell),
         ("nothing_is_left_after_twenty_starts", leaks),
         ("a_child_that_dies_while_it_claims_its_region_is_over", killed_in_claim),
@@ -387,25 +390,56 @@ fn many_faulty(count: usize, with: &str) -> String {
     format!(r#"World(name: "many", cells: [{}])"#, lines.collect::<String>())
 }
 
+/// Opens a whole world in lockstep.
+fn open(rig: &Rig, scene: &str, placement: Option<Placement>) -> engine_host::World {
+    let scene = Scene::parse("test.ron", scene).unwrap();
+    let config = RenderConfig { backend: Backend::Noop, wait_ready: true, ..RenderConfig::default() };
+    let options = WorldOptions {
+        lockstep: true,
+        chaos: None,
+        seed: None,
+        placement,
+        threads: 2,
+        tick_limit: Duration::from_secs(60),
+        screen_px: [16, 16],
+    };
+    let renderer = Renderer::start(config).unwrap();
+    engine_host::World::open(rig.project().clone(), scene, rig.services(), renderer, options).unwrap()
+}
+
+fn state_moves(rig: &Rig) {
+    const PLACES: [&str; 5] = ["Thread", "Process", "Process, rate: 30", "Thread", "Process"];
+    for does in ["keep", "keep much"] {
+        let scene = |at| format!(r#"World(cells: [(cell: "probe", with: (does: "{does}"), at: {at})])"#);
+        let once = || {
+            heard::listen();
+            let mut world = open(rig, &scene(PLACES[0]), None);
+            for at in PLACES {
+                world.apply_scene(Scene::parse("test.ron", scene(at)).unwrap()).unwrap();
+                for _ in 0..10 {
+                    world.frame(&InputFrame::default(), 0, Instant::now(), false).unwrap();
+                }
+            }
+            world.close();
+            heard::take()
+        };
+        let lines = once();
+        let counts: Vec<&String> = lines.iter().filter(|l| l.contains("it has counted")).collect();
+        let numbers: Vec<usize> = counts.iter().map(|l| l.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+        // A move costs a frame, and ten frames have five ticks of 30 Hz.
+        assert_eq!(numbers, (1..=42).collect::<Vec<_>>(), "{does}: {lines:#?}");
+        let moved: Vec<&String> = lines.iter().filter(|l| l.contains("goes on with its state")).collect();
+        assert_eq!(moved.len(), 3, "{does}: {lines:#?}");
+        let again = once();
+        assert!(again.iter().filter(|l| l.contains("it has counted")).eq(counts), "{does}: the same frames");
+    }
+}
+
 fn two_hundred(rig: &Rig) {
     const FRAMES: u64 = 3;
     let once = |count: usize| {
-        let scene = Scene::parse("many.ron", many_faulty(count, "")).unwrap();
-        let config = RenderConfig { backend: Backend::Noop, wait_ready: true, ..RenderConfig::default() };
-        let options = WorldOptions {
-            lockstep: true,
-            chaos: None,
-            seed: None,
-            placement: Some(Process),
-            threads: 2,
-            tick_limit: Duration::from_secs(60),
-            screen_px: [16, 16],
-        };
-        let renderer = Renderer::start(config).unwrap();
         let begun = Instant::now();
-        let mut world =
-            engine_host::World::open(rig.project().clone(), scene, rig.services(), renderer, options)
-                .unwrap();
+        let mut world = open(rig, &many_faulty(count, ""), Some(Process));
         let opened = begun.elapsed();
         assert_eq!(children(), count, "each in a process of its own");
         for _ in 0..FRAMES {

@@ -34,7 +34,7 @@ impl World {
         let line = self.line(turn.cell).filter(|n| self.cells[*n].epoch == turn.epoch);
         let Some(n) = line else {
             self.settle(&mut turn, false);
-            return;
+            return self.take_before(turn);
         };
         let ticked = turn.outcome.ticked;
         self.settle(&mut turn, ticked);
@@ -89,6 +89,7 @@ impl World {
         if turn.work.load {
             self.take_sealed(&turn);
         }
+        self.take_saved(n, &mut turn);
         let requests = std::mem::take(&mut turn.outcome.requests);
         let entry = &mut self.cells[n];
         if requests & (1 << Request::LOAD.0) != 0 {

@@ -40,9 +40,9 @@ impl World {
 
     /// Finds out whether a cell's tick is due.
     fn open_frame(&mut self, n: usize, periods: u64, summary: &mut FrameSummary) {
-        let frame = self.frame;
+        let (frame, time_ns) = (self.frame, self.time_ns);
         let entry = &mut self.cells[n];
-        entry.wants.tick = false;
+        (entry.wants.tick, entry.wants.save) = (false, false);
         if entry.no_ticks || !entry.is_declared() {
             return;
         }
@@ -57,8 +57,8 @@ impl World {
             // Periods that no frame was drawn for: their steps add up.
             entry.clock.open(frame, true, false);
         }
-        entry.due = entry.clock.open(frame, busy, entry.mailbox.has_mail());
-        entry.wants.tick = entry.due.is_some();
+        let due = entry.clock.open(frame, busy, entry.mailbox.has_mail());
+        entry.take_due(due, time_ns);
         if ticks && entry.clock.is_due(entry.mailbox.has_mail()) {
             entry.counters.late += 1;
             summary.late += 1;

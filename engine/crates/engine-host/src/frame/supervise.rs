@@ -16,9 +16,11 @@ impl World {
         entry.crash = Some(why.to_owned());
         match entry.restart.crashed(now_ns) {
             AfterCrash::RestartAt { at_ns } => {
+                let from = entry.succession.frame();
+                let from = from.map_or_else(String::new, |f| format!(" with its state of frame {f}"));
                 tracing::error!(
                     cell = &*entry.name,
-                    "{why}; it starts again in {} ms, its last picture and data stay",
+                    "{why}; it starts again in {} ms{from}, its last picture and data stay",
                     at_ns.saturating_sub(now_ns) / 1_000_000
                 );
                 entry.life = Life::Waiting { until_ns: at_ns };
@@ -35,7 +37,7 @@ impl World {
     }
 
     /// Host time for pauses: frames in lockstep, else the clock.
-    fn now_ns(&self) -> u64 {
+    pub(crate) fn now_ns(&self) -> u64 {
         if self.options.lockstep { self.time_ns } else { self.opened.elapsed().as_nanos() as u64 }
     }
 
@@ -78,18 +80,18 @@ impl World {
                 // An earlier instance's turn, which was replaced already.
                 continue;
             }
-            let limit_ns = if ticks { HUNG_TICK_NS } else { LOAD_LIMIT.as_nanos() as u64 };
+            let saving = self.cells[n].succession.is_saving();
+            let limit_ns = if ticks || saving { HUNG_TICK_NS } else { LOAD_LIMIT.as_nanos() as u64 };
             if for_ns > limit_ns {
                 let entry = &mut self.cells[n];
-                if let Some(cx) = &entry.cx {
-                    cx.cancel();
-                }
+                entry.cancel();
                 // The hung turn keeps its slots; when it ever returns, its epoch is over.
                 entry.epoch += 1;
                 entry.counters.zombies += 1;
                 // A hung thread cannot be ended, a process can: from now on it runs where it can do no harm.
                 entry.quarantined |= ticks && self.options.placement.is_none();
-                self.crashed(n, &format!("hung for {} s and was replaced", for_ns / 1_000_000_000));
+                let what = if saving { "its old instance, whose state was to be saved, " } else { "" };
+                self.crashed(n, &format!("{what}hung for {} s and was replaced", for_ns / 1_000_000_000));
             }
         }
         self.long_turns = long;

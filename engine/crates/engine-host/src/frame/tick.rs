@@ -177,8 +177,8 @@ impl World {
             if entry.wants.load || !self.renewals.is_empty() {
                 continue;
             }
-            entry.due = entry.clock.open(self.frame, false, entry.mailbox.has_mail());
-            entry.wants.tick = entry.due.is_some();
+            let due = entry.clock.open(self.frame, false, entry.mailbox.has_mail());
+            entry.take_due(due, self.time_ns);
             if entry.wants.tick {
                 self.record(n, input);
                 summary.started += 1;

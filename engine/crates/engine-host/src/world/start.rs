@@ -41,6 +41,7 @@ impl World {
         entry.set_rate(entry.scene.rate.unwrap_or(built.ports.rate), self.scene.rate);
         entry.shader_path = built.ports.shader.as_ref().map(|s| built.shaders.join(s));
         entry.built = Some(built);
+        entry.warn_of_checkpoint();
         if let Err(faults) = self.take_params(entry) {
             for f in &faults {
                 tracing::error!(cell = &*entry.name, "\n{f}");
@@ -187,10 +188,12 @@ impl World {
             Placement::Thread => thread_maker(entry, ends),
             Placement::Process => process_maker(&built, renewal, ends),
         });
+        turn.legacy = entry.legacy();
         entry.cx = Some(cx);
         entry.turn = Some(turn);
         entry.no_ticks = false;
-        entry.wants = Work { load: true, tick: false, passes: true };
+        entry.wants = Work { load: true, passes: true, ..Work::default() };
+        self.plan_checkpoint(n);
         self.start_turn(n, 0, false);
     }
 }

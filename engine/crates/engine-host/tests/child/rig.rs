@@ -26,7 +26,7 @@ use std::{
     sync::Arc,
 };
 
-const CELLS: [&str; 4] = ["camera", "faulty", "many-cubes", "sky"];
+const CELLS: [&str; 5] = ["camera", "faulty", "many-cubes", "probe", "sky"];
 
 /// What the tests share.
 pub(crate) struct Rig {
