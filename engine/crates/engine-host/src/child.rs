@@ -307,8 +307,15 @@ impl Child {
 
     /// Returns what the turn handed over.
     fn answer(&self, status: Status) -> Answer {
-        let mut answer =
-            Answer { status, requests: 0, outbox: Vec::new(), passes: None, failure: None, panic: None, saved: None };
+        let mut answer = Answer {
+            status,
+            requests: 0,
+            outbox: Vec::new(),
+            passes: None,
+            failure: None,
+            panic: None,
+            saved: None,
+        };
         if self.cx.take_touched() {
             let mut io = self.cx.io();
             answer.requests = std::mem::take(&mut io.requests);

@@ -7,7 +7,8 @@ use std::time::Duration;
 pub(crate) const RING_BYTES: usize = 256 << 10;
 /// The longest message; beyond it the peer is broken.
 const MAX_MESSAGE: usize = 64 << 20;
-const _: () = assert!(MAX_SAVED_BYTES + (2 << 20) <= MAX_MESSAGE, "a saved state fits with what goes with it");
+const _: () =
+    assert!(MAX_SAVED_BYTES + (2 << 20) <= MAX_MESSAGE, "a saved state fits with what goes with it");
 /// How long the sender of a long message waits for room before it looks again.
 const ROOM: Duration = Duration::from_micros(50);
 

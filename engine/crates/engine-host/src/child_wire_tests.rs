@@ -61,8 +61,15 @@ fn turn() -> WireTurn {
 
 fn texts() -> Vec<ToHost> {
     let desc = SealDesc { size: 24, kind: SealKind::TEXTURE_2D, format: 1, width: 2, height: 3, mips: 4 };
-    let empty =
-        Answer { status: Status::OK, requests: 0, outbox: vec![], passes: None, failure: None, panic: None, saved: None };
+    let empty = Answer {
+        status: Status::OK,
+        requests: 0,
+        outbox: vec![],
+        passes: None,
+        failure: None,
+        panic: None,
+        saved: None,
+    };
     let full = Answer {
         status: Status::PANICKED,
         requests: 18,

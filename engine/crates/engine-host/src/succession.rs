@@ -114,7 +114,10 @@ impl CellEntry {
                 for cx in [Some(cx), self.succession.saving.take()].into_iter().flatten() {
                     cx.cancel();
                 }
-                tracing::warn!(cell = &*self.name, "its old instance did not return; its newest state is lost");
+                tracing::warn!(
+                    cell = &*self.name,
+                    "its old instance did not return; its newest state is lost"
+                );
                 None
             }
         };
@@ -146,7 +149,8 @@ impl CellEntry {
     pub(crate) fn warn_of_checkpoint(&self) {
         if self.scene.checkpoint.is_some() && self.built.as_ref().is_some_and(|b| b.shape.is_none()) {
             let help = "put `#[derive(Save)]` on it, or leave `checkpoint` out; see docs/keeping-state.md";
-            let fault = self.scene.fault("`checkpoint` does nothing: the cell keeps no state", Some(help.to_owned()));
+            let fault =
+                self.scene.fault("`checkpoint` does nothing: the cell keeps no state", Some(help.to_owned()));
             tracing::warn!(cell = &*self.name, "\n{fault}");
         }
     }

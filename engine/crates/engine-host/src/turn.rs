@@ -232,7 +232,11 @@ impl Turn {
             Some(why) => (Status::FAILED, why),
             None => match legacy::restore(&mut **instance, &self.cx, state) {
                 Ok(()) => {
-                    tracing::info!(cell = &*self.cx.name, "it goes on with its state of frame {}", state.frame);
+                    tracing::info!(
+                        cell = &*self.cx.name,
+                        "it goes on with its state of frame {}",
+                        state.frame
+                    );
                     return Ok(());
                 }
                 Err(fault) => fault,

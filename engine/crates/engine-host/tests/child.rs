@@ -425,7 +425,8 @@ fn state_moves(rig: &Rig) {
         };
         let lines = once();
         let counts: Vec<&String> = lines.iter().filter(|l| l.contains("it has counted")).collect();
-        let numbers: Vec<usize> = counts.iter().map(|l| l.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+        let numbers: Vec<usize> =
+            counts.iter().map(|l| l.rsplit(' ').next().unwrap().parse().unwrap()).collect();
         // A move costs a frame, and ten frames have five ticks of 30 Hz.
         assert_eq!(numbers, (1..=42).collect::<Vec<_>>(), "{does}: {lines:#?}");
         let moved: Vec<&String> = lines.iter().filter(|l| l.contains("goes on with its state")).collect();

@@ -204,7 +204,10 @@ impl Reader<'_, '_> {
             return None;
         }
         let (source, cell_span, with) = (self.source.clone(), cell_node.span, Params { node: with });
-        Some((SceneCell { name, cell, at: at?, rate, on, enabled, checkpoint, with, source, cell_span }, named_at))
+        Some((
+            SceneCell { name, cell, at: at?, rate, on, enabled, checkpoint, with, source, cell_span },
+            named_at,
+        ))
     }
 
     fn cell_ref(&mut self, node: &Node) -> Option<CellRef> {
@@ -299,7 +302,8 @@ impl Reader<'_, '_> {
             return Some(n.float);
         }
         let what = format!("`{}` is no time between two checkpoints", n.float);
-        let help = format!("write seconds above 0, at most {MAX_CHECKPOINT_S}; without the line there are none");
+        let help =
+            format!("write seconds above 0, at most {MAX_CHECKPOINT_S}; without the line there are none");
         self.faults.add_help(node.span, what, help);
         None
     }
