@@ -10,7 +10,6 @@ use crate::{
     record::{Record, SlotRead},
     renewal::Renewal,
     sealed, spawner,
-    turn::Placed,
     turns::{LONG_NICE, LONG_TURN},
 };
 use cell_abi::{InputFrame, SealDesc, Status};
@@ -23,6 +22,7 @@ use std::{
 };
 
 mod end;
+mod placed;
 
 pub use crate::child::run_if_child;
 
@@ -388,63 +388,4 @@ fn check(child: &mut ChildProcess, cx: &InstanceCx) -> Result<(), Lost> {
 
 fn ended(cause: ExitCause) -> Lost {
     Lost(format!("its process is over: {cause}"))
-}
-
-impl ProcessCell {
-    /// Does something that the child may not survive.
-    fn guarded(&mut self, what: impl FnOnce(&mut Self) -> Result<Status, Lost>) -> Status {
-        let result = if self.over { Err(Lost("its process has ended".to_owned())) } else { what(self) };
-        result.unwrap_or_else(|Lost(why)| {
-            self.over = true;
-            // If it still runs, it is not to be trusted with anything; if that fails, it is gone already.
-            let _ = self.child.kill();
-            self.cx.hand_over().lost = Some(why);
-            Status::CANCELLED
-        })
-    }
-}
-
-impl Placed for ProcessCell {
-    fn call(&mut self, kind: TurnKind, record: &mut Record) -> Status {
-        let started = Instant::now();
-        let status = self.guarded(|cell| cell.turn(kind, record));
-        // Only a cell that answers within microseconds is worth a core that looks for the answer.
-        self.spins = if started.elapsed() < Duration::from_micros(60) { SPINS } else { 0 };
-        status
-    }
-
-    fn save(&mut self) -> Result<Vec<u8>, Status> {
-        let mut saved = None;
-        let status = self.guarded(|cell| {
-            cell.send(&ToChild::Save)?;
-            let mut answer = cell.answer()?;
-            saved = answer.saved.take();
-            if answer.status.is_ok() && saved.is_none() {
-                return Err(lost("it gave no state"));
-            }
-            Ok(cell.hand_over(answer))
-        });
-        // What a large state needed is not kept.
-        self.bytes.shrink_to(RING_BYTES);
-        saved.filter(|_| status.is_ok()).ok_or(status)
-    }
-
-    fn restore(&mut self, state: &Arc<[u8]>) -> Status {
-        let status = self.guarded(|cell| {
-            cell.send(&ToChild::Restore(Arc::clone(state)))?;
-            cell.answer().map(|answer| cell.hand_over(answer))
-        });
-        self.out.shrink_to(RING_BYTES);
-        status
-    }
-
-    fn take_renewal(&mut self) -> Option<Renewal> {
-        self.renewal.take()
-    }
-
-    fn ended(&mut self) -> Option<String> {
-        let why = check(&mut self.child, &self.cx).err()?;
-        self.over = true;
-        Some(why.0)
-    }
 }
