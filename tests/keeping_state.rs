@@ -1,7 +1,7 @@
 //! What a cell knows outlives its instance: over moves, and over crashes since its last checkpoint.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use engine_tests::{Engine, Live, Ran};
+use engine_tests::{Engine, Live, Ran, scratch_project};
 use std::fs;
 
 const EXE: &str = env!("CARGO_BIN_EXE_engine");
@@ -112,4 +112,32 @@ fn a_killed_child_starts_again_from_its_checkpoint() {
     let known = before.iter().find(|c| c.0 == frame).unwrap_or_else(|| panic!("{frame}: {before:?}"));
     assert_eq!(after.first().map(|c| c.1), Some(known.1 + 1), "the tick after the checkpoint's");
     live.assert_running();
+}
+
+#[test]
+fn a_mended_build_takes_over_what_the_one_at_fault_knew() {
+    let project = tempfile::tempdir().unwrap();
+    scratch_project(project.path());
+    let engine = Engine::new(EXE).at(project.path());
+    let shader = fs::read_to_string(project.path().join("shaders/probe/probe.wgsl")).unwrap();
+    fs::create_dir(project.path().join("shaders/twin")).unwrap();
+    fs::write(project.path().join("shaders/twin/probe.wgsl"), shader).unwrap();
+    let library = project.path().join("twin.so");
+    engine.library("probe").save(&library);
+    let line = "(cell: \"twin.so\", name: \"probe\", with: (does: \"keep without a load\"))";
+    let scene = |comment: &str| engine.scene("mended.ron", &format!("World(cells: [{line}]) {comment}"));
+    let path = scene("");
+    let mut live =
+        Live::start(&engine, &["--scene", &path, "--headless", "--frames", "1000000", "--size", "16x16"]);
+    live.until("`load` failed: the scene asked for a failure");
+    live.until("it has counted 5");
+    // Other bytes are another build.
+    engine.library("probe").with_bytes(b"when: never----", b"when: nevermore").save(&library);
+    scene("// saved");
+    live.until("[probe] it goes on with its state");
+    live.until("`load` failed: the scene asked for a failure");
+    live.until("it has counted");
+    live.assert_running();
+    let counts: Vec<u64> = counts(live.seen.iter().map(String::as_str)).iter().map(|c| c.1).collect();
+    assert_eq!(counts, (1..=counts.len() as u64).collect::<Vec<_>>(), "each tick once, in order");
 }

@@ -87,6 +87,9 @@ impl Cell for Probe {
             let corners = [[-1.0, -1.0], [3.0, -1.0], [-1.0, 3.0]].map(|at| Dot { at });
             *LENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.seal_vertices(&corners)?);
         }
+        if cx.params().does == "keep without a load" {
+            return Err(LoadError::new("the scene asked for a failure"));
+        }
         Ok(())
     }
 
@@ -116,7 +119,7 @@ impl Cell for Probe {
                 cx.par_for(&mut squares, 16, |i, s| *s = (i * i) as u64);
                 info!("the squares below 1000 are {} together", squares.iter().sum::<u64>());
             }
-            "keep" => self.count(cx.frame().0),
+            "keep" | "keep without a load" => self.count(cx.frame().0),
             "keep much" => {
                 self.count(cx.frame().0);
                 // More than a ring between engine and child holds.
