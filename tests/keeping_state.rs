@@ -88,6 +88,42 @@ fn a_cell_that_moves_while_the_engine_runs_counts_on() {
 }
 
 #[test]
+fn a_turn_that_is_under_way_is_waited_for_but_not_for_ever() {
+    let engine = Engine::new(EXE);
+    let scene = |at: &str| {
+        let line = format!("(cell: \"probe\", with: (does: \"keep\"), at: {at})");
+        engine.scene("busy.ron", &format!("World(cells: [{line}])"))
+    };
+    let (path, waits) = (scene("Thread"), engine.out().join("probe-waits"));
+    let mut live =
+        Live::start(&engine, &["--scene", &path, "--headless", "--frames", "1000000", "--size", "16x16"]);
+    live.until("it has counted 5");
+    fs::write(&waits, "").unwrap();
+    live.until("[probe] it waits");
+    scene("Process");
+    live.until("[probe] it moves to Process");
+    fs::remove_file(&waits).unwrap();
+    live.until("[probe] it goes on with its state");
+    live.until("it has counted");
+    let all: Vec<u64> = counts(live.seen.iter().map(String::as_str)).iter().map(|c| c.1).collect();
+    assert_eq!(all, (1..=all.len() as u64).collect::<Vec<_>>(), "the long tick counts");
+    // The next one does not end.
+    fs::write(&waits, "").unwrap();
+    live.until("[probe] it waits");
+    scene("Thread");
+    live.until("[probe] it moves to Thread");
+    live.until("its old instance did not return; its newest state is lost");
+    fs::remove_file(&waits).unwrap();
+    // The old one, which is being killed, may get as far as one more line.
+    let before = live.seen.len();
+    live.until("it has counted");
+    live.until("it has counted");
+    let after = counts(live.seen[before..].iter().map(String::as_str));
+    assert!(after.iter().any(|c| c.1 == 1), "it starts from its defaults: {after:?}");
+    live.assert_running();
+}
+
+#[test]
 fn a_killed_child_starts_again_from_its_checkpoint() {
     let engine = Engine::new(EXE);
     let line = "(cell: \"probe\", with: (does: \"keep\"), at: Process, checkpoint: 0.05)";

@@ -6,7 +6,10 @@ mod carry;
 use camera_api::CameraView;
 use carry::Carry;
 use cell::prelude::*;
-use std::sync::{Mutex, PoisonError};
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 /// A point on the screen, -1 to 1.
 #[repr(C)]
@@ -75,6 +78,14 @@ impl Drop for Probe {
 
 impl Probe {
     fn count(&mut self, frame: u64) {
+        // A test makes a turn long.
+        let waits = Path::new("probe-waits");
+        if waits.exists() {
+            info!("it waits");
+            while waits.exists() {
+                std::thread::yield_now();
+            }
+        }
         assert!(self.ballast.iter().all(|n| *n == self.counted), "all of the state is of one tick");
         self.counted += 1;
         info!("in frame {frame} it has counted {}", self.counted);
