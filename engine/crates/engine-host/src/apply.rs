@@ -133,6 +133,7 @@ impl World {
         // Its passes are drawn on until the new instance has others.
         next.sealed = std::mem::take(&mut entry.sealed);
         next.succeed(&mut entry, self.now_ns());
+        tracing::info!(cell = &*next.name, "it moves to {:?}", self.placement(&next));
         self.prepare(&mut next);
         next
     }
