@@ -1,9 +1,7 @@
 //! From the tree to a scene.
 use crate::fault::{Faults, SceneFault, Source, Span, quoted};
 use crate::node::{self, Entry, Node, Value};
-use crate::scene::{
-    CellRef, MAX_BYTES, MAX_CELLS, MAX_CHECKPOINT_S, Params, Placement, Scene, SceneCell,
-};
+use crate::scene::{CellRef, MAX_BYTES, MAX_CELLS, MAX_CHECKPOINT_S, Params, Placement, Scene, SceneCell};
 use crate::{brackets, suggest};
 use cell_abi::input::Key;
 use cell_abi::ports::Rate;
