@@ -8,7 +8,7 @@ use carry::Carry;
 use cell::prelude::*;
 use std::{
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Condvar, Mutex, PoisonError},
 };
 
 /// A point on the screen, -1 to 1.
@@ -52,6 +52,8 @@ fn panic_if(when: &str) {
 
 /// What one instance sealed and others, which share the library's statics, try to draw.
 static LENT: Mutex<Option<Sealed<SealedVertices<Dot>>>> = Mutex::new(None);
+/// Tells that something is lent.
+static LENDS: Condvar = Condvar::new();
 
 #[derive(Save)]
 struct Probe {
@@ -97,6 +99,12 @@ impl Cell for Probe {
         if cx.params().does == "lends a mesh" {
             let corners = [[-1.0, -1.0], [3.0, -1.0], [-1.0, 3.0]].map(|at| Dot { at });
             *LENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.seal_vertices(&corners)?);
+            LENDS.notify_all();
+        }
+        if cx.params().does == "draws a lent mesh" {
+            // Loads run side by side, and the owner's may be the later one.
+            let lent = LENT.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(LENDS.wait_while(lent, |l| l.is_none()).unwrap_or_else(PoisonError::into_inner));
         }
         if cx.params().does == "keep without a load" {
             return Err(LoadError::new("the scene asked for a failure"));
