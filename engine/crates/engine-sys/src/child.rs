@@ -184,16 +184,32 @@ impl ChildProcess {
     }
 
     /// Lowers the priority of one thread of the child, for as long as that thread lives: its nice value becomes `by` more than that of the
-    /// child's first thread.
+    /// child's first thread. `thread` is the number by which the child knows it.
     ///
     /// # Errors
     /// `NotFound` when the child has no such thread, or the kernel's answer.
     pub fn lower(&self, thread: u32, by: i32) -> io::Result<()> {
-        // The number came from the child: it must not reach the threads of others.
-        std::fs::metadata(format!("/proc/{}/task/{thread}", self.pid()))?;
+        let thread = self.find_thread(thread)?;
         let nice = getpriority_process(Some(self.pid))?.saturating_add(by).min(19);
-        let thread = i32::try_from(thread).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
         Ok(setpriority_process(Some(thread), nice)?)
+    }
+
+    /// Returns the number by which this process knows a thread of the child. In a pid namespace the child counts for itself. Only threads of the
+    /// child are found: the number came from it and must not reach the threads of others.
+    fn find_thread(&self, thread: u32) -> io::Result<Pid> {
+        let wanted = thread.to_string();
+        for task in std::fs::read_dir(format!("/proc/{}/task", self.pid()))? {
+            let task = task?;
+            // It may have ended since.
+            let status = std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
+            let numbers = status.lines().find_map(|l| l.strip_prefix("NSpid:")).unwrap_or_default();
+            // From the outermost namespace to the child's own.
+            if numbers.split_whitespace().next_back() == Some(&*wanted) {
+                let outside = task.file_name().to_str().and_then(|n| n.parse().ok()).and_then(Pid::from_raw);
+                return outside.ok_or_else(|| io::ErrorKind::NotFound.into());
+            }
+        }
+        Err(io::ErrorKind::NotFound.into())
     }
 
     fn reap(&mut self, options: WaitIdOptions) -> io::Result<Option<ExitCause>> {

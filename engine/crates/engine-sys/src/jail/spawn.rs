@@ -16,6 +16,7 @@ use super::launch::{Launch, LaunchError, NAMESPACES, high, is_readable, launch, 
 use super::layer::listed;
 use super::report::{Report, Reports};
 use super::{Layer, Missing, Quotas};
+use crate::limits::Reason;
 use crate::{ChildProcess, ControlSocket};
 
 /// The variable by which a child learns what jail it is for. It is taken out of the environment when the jail is entered.
@@ -195,7 +196,13 @@ pub struct Jailed {
 
 impl Jailed {
     /// Returns the process.
-    pub fn process(&mut self) -> &mut ChildProcess {
+    #[must_use]
+    pub fn process(&self) -> &ChildProcess {
+        &self.child
+    }
+
+    /// Returns the process, to ask whether it has ended.
+    pub fn process_mut(&mut self) -> &mut ChildProcess {
         &mut self.child
     }
 
@@ -243,10 +250,10 @@ impl Jailed {
 #[derive(Debug, Error)]
 pub enum JailSpawnError {
     /// No descriptors for it.
-    #[error("cannot start a cell's process: no file descriptors for it ({0}); try a higher `ulimit -n`")]
+    #[error("cannot start a cell's process: no file descriptors for it: {}", Reason(.0))]
     Descriptor(io::Error),
     /// It could not execute the engine.
-    #[error("cannot start a cell's process from the engine's own executable: {0}")]
+    #[error("cannot start a cell's process from the engine's own executable: {}", Reason(.0))]
     Exec(io::Error),
     /// A full jail was required.
     #[error("a full sandbox is required and this machine does not give it: {}", listed(.0))]

@@ -261,14 +261,14 @@ impl Child {
             Ok(_) => String::from_utf8(bytes).unwrap(),
             Err(error) => panic!(
                 "no answer ({error}); it {:?}, and said: {}",
-                self.jailed.process().wait_timeout(PATIENCE),
+                self.jailed.process_mut().wait_timeout(PATIENCE),
                 self.last_words()
             ),
         }
     }
 
     pub(crate) fn expect_end(&mut self, cause: ExitCause) {
-        let found = self.jailed.process().wait_timeout(PATIENCE).unwrap();
+        let found = self.jailed.process_mut().wait_timeout(PATIENCE).unwrap();
         assert_eq!(found, Some(cause), "{}", self.last_words());
     }
 
