@@ -129,8 +129,17 @@ fn a_crash_before_there_is_an_instance_costs_that_cell_only() {
         ("abort", "Process", &["its process is over: aborted (SIGABRT)"]),
         ("exit", "Process", &["its process is over: exited with code 0"]),
     ] {
-        std::fs::write(engine.out().join("faulty-create"), how).unwrap();
-        let ran = lockstep(&engine, "", at, "4").says(&["error [faulty]", "starts again in"]).says(words);
+        // `create` gets no parameters: the bytes that say so lie in the library.
+        let (none, asked) = ("the faulty one fails in create: ........", format!("{how:.<8}"));
+        let library = engine.library("faulty");
+        let path = engine.out().join("libfaulty.so");
+        library.with_bytes(none.as_bytes(), none.replace("........", &asked).as_bytes()).save(&path);
+        let cell = format!(r#"(cell: "{}", name: "faulty","#, path.display());
+        let text = scene("", at).replace(r#"(cell: "faulty","#, &cell);
+        let ran = engine
+            .lockstep(&engine.scene("c.ron", &text), &["--frames", "4", "--size", "32x18"])
+            .says(&["error [faulty]", "starts again in"])
+            .says(words);
         assert_eq!(ran.cell("neighbour")["ticks"], 4, "{how} at {at}");
         assert_eq!(ran.cell("faulty")["ticks"], 0, "{how} at {at}");
     }

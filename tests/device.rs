@@ -4,7 +4,8 @@
 
 use cell_abi::InputFrame;
 use engine_host::{
-    Project, World, WorldOptions, assets::AssetStore, cx::Services, par::ParPool, sealed::SealedStore,
+    Project, World, WorldOptions, assets::AssetStore, cx::Services, par::ParPool, process_cell::Start,
+    sealed::SealedStore,
 };
 use engine_render::{Image, RenderConfig, Renderer};
 use engine_scene::Scene;
@@ -38,6 +39,7 @@ fn run(root: &Path, scene: &str, frames: u64, lost: &[u64]) -> Image {
         threads: 2,
         tick_limit: Duration::from_secs(60),
         screen_px: SIZE,
+        processes: Start::default(),
     };
     let mut world = World::open(project, scene, services, Renderer::start(config).unwrap(), options).unwrap();
     for frame in 0..frames {

@@ -6,7 +6,8 @@ use crate::{
 use anyhow::{Context as _, anyhow, bail, ensure};
 use cell_abi::InputFrame;
 use engine_host::{
-    Project, World, WorldOptions, assets::AssetStore, cx::Services, par::ParPool, sealed::SealedStore,
+    Project, World, WorldOptions, assets::AssetStore, cx::Services, par::ParPool, process_cell::Start,
+    sealed::SealedStore,
 };
 use engine_render::{Backend, Image, RenderConfig, Renderer};
 use engine_scene::Scene;
@@ -66,6 +67,7 @@ impl Engine {
             threads,
             tick_limit: Duration::from_secs(10),
             screen_px: SIZE,
+            processes: Start::default(),
         };
         let before = threads::names();
         let renderer = Renderer::start(config)?;

@@ -5,7 +5,8 @@ use crate::{
 };
 use anyhow::{Context as _, bail};
 use engine_host::{
-    Project, World, WorldOptions, assets::AssetStore, cx::Services, par::ParPool, sealed::SealedStore,
+    Project, World, WorldOptions, assets::AssetStore, cx::Services, par::ParPool, process_cell::Start,
+    sealed::SealedStore,
 };
 use engine_render::{Backend, PresentPace, RenderConfig, Renderer, SurfaceSource};
 use engine_scene::{CellRef, Placement, Scene, SceneFault};
@@ -196,6 +197,7 @@ pub(crate) fn world(
         threads,
         tick_limit: Duration::from_millis(args.tick_limit_ms),
         screen_px,
+        processes: Start::default(),
     };
     Ok(World::open(prepared.project.clone(), prepared.scene.clone(), services, renderer, options)?)
 }

@@ -1,5 +1,21 @@
-//! Ways to fail that no entry can catch. They end the process that the cell runs in.
-#![expect(unsafe_code, reason = "a real memory fault is what the tests of containment are about")]
+//! Ways to fail that no entry can catch, which end the process that the cell runs in; and what a sandbox refuses.
+#![expect(
+    unsafe_code,
+    reason = "real faults, and calls that a sandbox must refuse, are what tests are about"
+)]
+
+use cell::prelude::*;
+use std::ffi::{c_int, c_long};
+
+/// How to fail in `create`, which gets no parameters: after the colon. A test changes these bytes in a copy of the
+/// library.
+static IN_CREATE: [u8; 40] = *b"the faulty one fails in create: ........";
+
+/// Fails in the way that the library's bytes ask for.
+pub(crate) fn fail_in_create() {
+    let text = std::str::from_utf8(std::hint::black_box(&IN_CREATE)).expect("it is text");
+    fail(text.rsplit(' ').next().unwrap_or_default().trim_end_matches('.'));
+}
 
 /// Fails in the way called `how`; an empty name is none.
 pub(crate) fn fail(how: &str) {
@@ -13,9 +29,54 @@ pub(crate) fn fail(how: &str) {
         "abort" => std::process::abort(),
         "overflow" => drop(std::hint::black_box(deep(0))),
         "exit" => std::process::exit(0),
+        "open" => tell(how, std::fs::File::open("/etc/passwd").map(drop)),
+        "connect" => tell(how, std::net::TcpStream::connect(("127.0.0.1", 9)).map(drop)),
+        "fork" => tell(how, fork_once()),
+        "run" => tell(how, std::process::Command::new("/bin/true").status().map(drop)),
+        "greedy" => tell(how, Vec::<u8>::new().try_reserve_exact(10 << 30).map_err(std::io::Error::other)),
+        "spy" => tell(how, trace_the_first_process()),
+        "print" => write_to_stderr(),
         "memory" => drop(std::hint::black_box(Vec::<u8>::with_capacity(1 << 60))),
         other => panic!("there is no way to fail called `{other}`"),
     }
+}
+
+/// Says what came of something that a cell must not do. It goes on.
+fn tell(what: &str, result: std::io::Result<()>) {
+    match result {
+        Ok(()) => error!("{what} was allowed"),
+        Err(error) => info!("{what} was denied: {error}"),
+    }
+}
+
+unsafe extern "C" {
+    fn fork() -> c_int;
+    fn ptrace(request: c_int, ...) -> c_long;
+}
+
+/// Makes a second process, which ends at once.
+fn fork_once() -> std::io::Result<()> {
+    // SAFETY: the new process runs nothing of the cell. In a sandbox there is none.
+    match unsafe { fork() } {
+        0 => std::process::abort(),
+        ..0 => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Asks for what only an attacker needs.
+fn trace_the_first_process() -> std::io::Result<()> {
+    const ATTACH: c_int = 16;
+    const FIRST: c_int = 1;
+    // SAFETY: attaching to a process touches no memory of this one. In a sandbox the call is refused.
+    let answer = unsafe { ptrace(ATTACH, FIRST, 0_usize, 0_usize) };
+    if answer < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Writes past the log, a line that could change a terminal.
+fn write_to_stderr() {
+    // A pipe that is full loses it.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), b"past the log \x1b[2J\n");
 }
 
 /// Writes where nothing is mapped.

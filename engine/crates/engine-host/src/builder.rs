@@ -11,7 +11,10 @@ mod known;
 
 pub use known::KnownBuilds;
 
-use crate::library::{LibraryError, ports_of, shape_of};
+use crate::{
+    library::{LibraryError, ports_of, shape_of},
+    staged::HASH_DIGITS,
+};
 use cell_abi::{ports::PortTable, shape::ShapeSection};
 use known::FileStamp;
 use std::{
@@ -252,7 +255,7 @@ impl Project {
         let shape = shape_of(&bytes, &source)?.map(Arc::new);
         let hash = blake3::hash(&bytes).to_hex();
         let folder = self.output().join("cells");
-        let path = folder.join(format!("{stem}-{}.so", &hash[..16]));
+        let path = folder.join(format!("{stem}-{}.so", &hash[..HASH_DIGITS]));
         // A copy that is used again is as good as new: see below.
         let renewed = std::fs::File::open(&path).and_then(|f| f.set_modified(SystemTime::now()));
         if renewed.is_err() {

@@ -1,4 +1,5 @@
-//! The child's side of a cell in a process of its own: loads the library, runs turns, asks the engine for the rest.
+//! The child's side of a cell in a process of its own: goes into its jail, loads the library, runs turns, asks the
+//! engine for the rest.
 //!
 //! The engine's side is [`crate::process_cell`]. Here the cell is called exactly as in the engine; only its records
 //! come over a ring, and its slots are found in regions that the engine sent.
@@ -9,19 +10,25 @@ use crate::{
     child_ring::{Inlet, InletError, Outlet},
     child_wire::{Answer, Packet, ToChild, ToHost, WireRead, WireTurn, WireWrite},
     cx::{InstanceCx, TurnKind, set_log_level},
-    library::Libraries,
+    library::{CellLibrary, Declared, LibraryError},
     spawner::CHILD_ARGUMENT,
     thread_cell::ThreadCell,
     turn::Placed,
 };
 use cell_abi::{BufHeader, Bytes, InputFrame, MailView, PortView, SlotView, Status, TickRecord};
 use engine_sys::{
-    ControlError, ControlSocket, MapRo, MapRw, Memfd, ParentGone, RingAttachError, Seals, WaitOutcome,
-    bind_to_parent,
+    ControlError, ControlSocket, MapRo, MapRw, Memfd, RingAttachError, Seals, WaitOutcome,
+    jail::{Inmate, JailError},
     thread::{ThreadId, read_nice},
 };
 use std::{
-    io::Write, os::fd::OwnedFd, path::Path, process::ExitCode, sync::Arc, thread::ScopedJoinHandle,
+    fs::File,
+    io::{Read as _, Write as _},
+    os::fd::OwnedFd,
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    thread::ScopedJoinHandle,
     time::Duration,
 };
 
@@ -37,15 +44,13 @@ const STACK: usize = 8 << 20;
 /// a descriptor or started a thread before.
 #[must_use]
 pub fn run_if_child() -> Option<ExitCode> {
-    let mut args = std::env::args_os().skip(1);
-    if args.next()? != CHILD_ARGUMENT {
+    if std::env::args_os().nth(1)? != CHILD_ARGUMENT {
         return None;
     }
-    let parent = args.next().and_then(|a| a.to_str()?.parse().ok()).unwrap_or(0);
-    Some(match serve(parent) {
+    Some(match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nobody else to tell; the engine sees the exit code.
+            // The engine logs it, and sees the exit code.
             let _ = writeln!(std::io::stderr(), "a cell's process cannot go on: {error}");
             ExitCode::from(BROKEN)
         }
@@ -56,7 +61,9 @@ pub fn run_if_child() -> Option<ExitCode> {
 #[derive(Debug, thiserror::Error)]
 enum ChildError {
     #[error(transparent)]
-    Parent(#[from] ParentGone),
+    Jail(#[from] JailError),
+    #[error("it was started without a sandbox; a cell's process is started by the engine, not by hand")]
+    NoJail,
     #[error(transparent)]
     Link(#[from] LinkError),
     #[error(transparent)]
@@ -75,23 +82,24 @@ impl From<ControlError> for ChildError {
     }
 }
 
-fn serve(parent: u32) -> Result<(), ChildError> {
-    bind_to_parent(parent)?;
+fn serve() -> Result<(), ChildError> {
+    let inmate = Inmate::inherited()?.ok_or(ChildError::NoJail)?;
     let control = ControlSocket::take_inherited()?;
     let (Packet::Hello { path, name, log_level, rings }, fds) = recv(&control, None)? else {
         return Err(LinkError::Unexpected("no hello").into());
     };
-    let [to_child, to_host] = <[OwnedFd; 2]>::try_from(fds).map_err(|_| LinkError::Unexpected("no rings"))?;
+    let [to_child, to_host, library] =
+        <[OwnedFd; 3]>::try_from(fds).map_err(|_| LinkError::Unexpected("no rings and library"))?;
     let ring = |fd, len: u64| Memfd::from_received(fd, len as usize, Seals::SHRINK).map_err(LinkError::from);
     let mut inlet = Inlet::attach(&ring(to_child, rings[0])?)?;
     let outlet = Outlet::attach(&ring(to_host, rings[1])?)?;
     set_log_level(log_level);
-    let link = Arc::new(ChildLink::new(outlet, control));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let link = Arc::new(ChildLink::new(outlet, control, cores));
     let cx = InstanceCx::in_child(name.into(), Arc::clone(&link));
-    let made = Libraries::default()
-        .load(Path::new(&path))
+    let made = load_in_jail(inmate, library.into(), Path::new(&path))
         .map_err(|e| e.to_string())
-        .and_then(|library| ThreadCell::create(&library, &cx));
+        .and_then(|library| ThreadCell::create(&Arc::new(library), &cx));
     let cell = match made {
         Ok(cell) => cell,
         Err(why) => return Ok(link.answer(&ToHost::Made(Err(why)))?),
@@ -112,6 +120,29 @@ fn serve(parent: u32) -> Result<(), ChildError> {
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
+}
+
+/// Why the library is not loaded.
+#[derive(Debug, thiserror::Error)]
+enum LoadError {
+    #[error(transparent)]
+    Jail(#[from] JailError),
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+}
+
+/// Reads what the library at `path` declares from its descriptor, goes into the jail with it, loads it there and
+/// closes the door: from here on this process opens nothing and gets no new code.
+fn load_in_jail(inmate: Inmate, mut file: File, path: &Path) -> Result<CellLibrary, LoadError> {
+    let mut elf = Vec::new();
+    file.read_to_end(&mut elf).map_err(|source| LibraryError::Read { path: path.to_owned(), source })?;
+    let declared = Declared::read(&elf, path)?;
+    drop(elf);
+    // The rings are mapped, the control socket stays anyway.
+    let entered = inmate.enter(file.into(), &[])?;
+    let library = declared.load(path, entered.library())?;
+    entered.lock()?;
+    Ok(library)
 }
 
 /// What is to follow after a thread has had its turns.

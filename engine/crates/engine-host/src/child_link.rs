@@ -51,6 +51,8 @@ pub(crate) struct ChildLink {
     /// The engine waits for an answer and takes what comes meanwhile.
     is_heard: AtomicBool,
     pool: OnceLock<ParPool>,
+    /// How many processors there are. Asked before the jail, where it would take a file.
+    cores: usize,
 }
 
 impl std::fmt::Debug for ChildLink {
@@ -64,12 +66,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl ChildLink {
-    pub(crate) fn new(outlet: Outlet, control: ControlSocket) -> Self {
+    pub(crate) fn new(outlet: Outlet, control: ControlSocket, cores: usize) -> Self {
         Self {
             outlet: Mutex::new((outlet, Vec::new())),
             control: Mutex::new(control),
             is_heard: AtomicBool::new(true),
             pool: OnceLock::new(),
+            cores,
         }
     }
 
@@ -146,9 +149,8 @@ impl ChildLink {
     /// Returns the child's own threads for parallel loops. Chunk edges are those of the engine's pool.
     pub(crate) fn pool(&self) -> &ParPool {
         self.pool.get_or_init(|| {
-            let cores = std::thread::available_parallelism().map_or(1, usize::from);
             // The caller is one of the threads.
-            match cores - 1 {
+            match self.cores - 1 {
                 0 => ParPool::without_threads(),
                 helpers => ParPool::new(helpers).unwrap_or_else(|error| {
                     let what = format!("{error}; they run on one thread");

@@ -41,9 +41,9 @@ pub enum ToChild {
 /// A packet on the socket to the child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet {
-    /// The first packet, with the two rings: to the child, to the host.
+    /// The first packet, with the two rings (to the child, to the host) and the library, opened for reading.
     Hello {
-        /// The library.
+        /// The library's name, for messages.
         path: String,
         /// The cell's name in the scene.
         name: String,

@@ -33,6 +33,7 @@ mod saved;
 pub mod sealed;
 mod spares;
 mod spawner;
+mod staged;
 mod succession;
 pub mod thread_cell;
 pub mod turn;

@@ -88,6 +88,15 @@ pub enum LibraryError {
         /// The file.
         path: PathBuf,
     },
+    /// Its content is not what its name says.
+    #[error(
+        "{path} was changed since it was built: its content does not fit its name; delete the file, the engine makes it \
+         anew from the build"
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// It aborts on panic, so that a panic in it would end the engine.
     #[error("{path} was built with `panic = \"abort\"`; cells need `panic = \"unwind\"`")]
     Abort {
@@ -164,13 +173,33 @@ impl Libraries {
         if let Some(l) = loaded.get(path) {
             return Ok(Arc::clone(l));
         }
+        let elf =
+            std::fs::read(path).map_err(|source| LibraryError::Read { path: path.to_owned(), source })?;
+        let library = Arc::new(Declared::read(&elf, path)?.load(path, path)?);
+        loaded.insert(path.to_owned(), Arc::clone(&library));
+        Ok(library)
+    }
+}
+
+/// What the file of a library says before any of its code runs.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    ports: Arc<PortTable>,
+}
+
+impl Declared {
+    /// Reads it from the content of the library at `path`.
+    pub(crate) fn read(elf: &[u8], path: &Path) -> Result<Self, LibraryError> {
+        Ok(Self { ports: Arc::new(ports_of(elf, path)?) })
+    }
+
+    /// Loads the library at `path`, which this process finds at `here`.
+    pub(crate) fn load(self, path: &Path, here: &Path) -> Result<CellLibrary, LibraryError> {
         let at = || path.to_owned();
-        let elf = std::fs::read(path).map_err(|source| LibraryError::Read { path: at(), source })?;
-        let ports = Arc::new(ports_of(&elf, path)?);
-        // SAFETY: constructors of the library run here. Own cells are trusted code of this workspace
-        // (design.md, section 9); its port table was read and its ABI checked first. The library is never
-        // closed, so its code and statics stay valid.
-        let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+        // SAFETY: constructors of the library run here. In the engine they are trusted code of this workspace
+        // (design.md, section 9), in a child they are in its jail; the port table was read and its ABI checked first.
+        // The library is never closed, so its code and statics stay valid.
+        let library = unsafe { Library::open(Some(here), RTLD_NOW | RTLD_LOCAL) }
             .map_err(|source| LibraryError::Load { path: at(), source })?;
         // SAFETY: the symbol is a static `CellTable`; its first eight bytes (size and ABI) are the same in
         // every version, and are checked before the rest is read.
@@ -190,9 +219,7 @@ impl Libraries {
         if table.flags & FLAG_UNWIND == 0 {
             return Err(LibraryError::Abort { path: at() });
         }
-        let library = Arc::new(CellLibrary { path: at(), ports, table });
-        loaded.insert(at(), Arc::clone(&library));
-        Ok(library)
+        Ok(CellLibrary { path: at(), ports: self.ports, table })
     }
 }
 

@@ -9,28 +9,32 @@ use crate::{
     memory::{MemoryTable, Region},
     record::{Record, SlotRead},
     renewal::Renewal,
-    sealed, spawner,
+    sealed, spawner, staged,
     turns::{LONG_NICE, LONG_TURN},
 };
 use cell_abi::{InputFrame, SealDesc, Status};
-use engine_sys::{ChildProcess, ControlSocket, ExitCause, Memfd, WaitOutcome, create_ring};
+use engine_sys::{ControlSocket, Memfd, WaitOutcome, create_ring};
 use std::{
-    os::fd::BorrowedFd,
+    os::fd::{AsFd as _, BorrowedFd},
     path::Path,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
 mod end;
+mod keeper;
 mod placed;
+mod start;
+
+use keeper::Keeper;
 
 pub use crate::child::run_if_child;
+pub use start::Start;
 
 /// How often a waiting tick thread looks whether the child still lives and the instance still counts.
 const LOOK: Duration = Duration::from_millis(10);
 /// How often to look for the answer before sleeping, after a turn that was quick.
 const SPINS: u32 = 400;
-
 /// The child is over, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -51,7 +55,7 @@ struct Known {
 /// An instance of a cell in a child process. Dropping it kills the child; a [`crate::closer::Closer`] lets it end its
 /// instance first.
 pub struct ProcessCell {
-    child: ChildProcess,
+    keeper: Keeper,
     control: ControlSocket,
     outlet: Outlet,
     inlet: Inlet,
@@ -70,25 +74,34 @@ pub struct ProcessCell {
     thread: Option<u32>,
     /// When to look after the child, while it is waited for.
     look_at: Instant,
+    /// When its instance must be made, until it is; and how long it was given.
+    made_by: Option<(Instant, Duration)>,
     spins: u32,
     over: bool,
 }
 
 impl ProcessCell {
-    /// Starts the child, makes the instance in it, and lets it map the new region of `renewal`.
+    /// Starts the child in its jail, makes the instance of the staged library at `path` in it, and lets it map the new
+    /// region of `renewal`.
     ///
     /// # Errors
     /// Why the child did not come up.
-    pub fn create(path: &Path, cx: &Arc<InstanceCx>, renewal: Option<Renewal>) -> Result<Self, String> {
+    pub fn create(
+        path: &Path,
+        cx: &Arc<InstanceCx>,
+        renewal: Option<Renewal>,
+        start: &Start,
+    ) -> Result<Self, String> {
         let text = |e: &dyn std::fmt::Display| format!("its process cannot be started: {e}");
+        let library = staged::open(path).map_err(|e| e.to_string())?;
         let to_child = create_ring("to-child", RING_BYTES).map_err(|e| text(&e))?;
         let to_host = create_ring("to-host", RING_BYTES).map_err(|e| text(&e))?;
         let outlet = Outlet::attach(&to_child).map_err(|e| text(&e))?;
         let inlet = Inlet::attach(&to_host).map_err(|e| text(&e))?;
         let (control, theirs) = ControlSocket::pair().map_err(|e| text(&e))?;
-        let child = spawner::spawn(&cx.name, theirs)?;
+        let jailed = spawner::spawn(&cx.name, &start.jail, theirs)?;
         let mut cell = Self {
-            child,
+            keeper: Keeper::new(jailed, cx),
             control,
             outlet,
             inlet,
@@ -103,6 +116,7 @@ impl ProcessCell {
             renewal,
             thread: None,
             look_at: Instant::now(),
+            made_by: Some((Instant::now() + start.made_within, start.made_within)),
             spins: 0,
             over: false,
         };
@@ -112,11 +126,14 @@ impl ProcessCell {
             log_level: log_level(),
             rings: [to_child.len() as u64, to_host.len() as u64],
         };
-        cell.packet(&hello, &[to_child.as_fd(), to_host.as_fd()]).map_err(|e| e.0)?;
+        cell.packet(&hello, &[to_child.as_fd(), to_host.as_fd(), library.as_fd()]).map_err(|e| e.0)?;
+        drop(library);
         match cell.receive().map_err(|e| e.0)? {
             ToHost::Made(made) => made?,
             _ => return Err(lost("it answered before it was asked").0),
         }
+        cell.made_by = None;
+        cell.keeper.listen().map_err(|e| e.0)?;
         if let Some(renewal) = &mut cell.renewal {
             let region = renewal.make().map_err(|e| e.to_string())?;
             cell.offer(&region, true).map_err(|e| e.0)?;
@@ -127,7 +144,7 @@ impl ProcessCell {
     /// Returns the child's process id, for messages and tests.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.child.pid()
+        self.keeper.process().pid()
     }
 
     fn packet(&mut self, packet: &Packet, fds: &[BorrowedFd<'_>]) -> Result<(), Lost> {
@@ -137,8 +154,8 @@ impl ProcessCell {
     /// Sends a message on the ring.
     fn send(&mut self, message: &ToChild) -> Result<(), Lost> {
         message.encode(&self.turn, &mut self.out);
-        let (child, cx) = (&mut self.child, &self.cx);
-        let still_there = || check(child, cx).map_err(|e| e.0);
+        let keeper = &mut self.keeper;
+        let still_there = || keeper.check().map_err(|e| e.0);
         self.outlet.send(&self.out, still_there).map_err(|e| match e {
             crate::child_ring::OutletError::Given(why) => Lost(why),
             other => lost(other),
@@ -159,7 +176,7 @@ impl ProcessCell {
             }
             self.look_at = Instant::now() + LOOK;
             self.lower();
-            if let Err(why) = check(&mut self.child, &self.cx) {
+            if let Err(why) = self.keeper.check().and_then(|()| self.check_made()) {
                 // What it said before its end still counts as said.
                 return match self.take() {
                     Ok(Some(message)) => Ok(message),
@@ -169,10 +186,21 @@ impl ProcessCell {
         }
     }
 
+    /// Returns an error when its instance should be made by now.
+    fn check_made(&self) -> Result<(), Lost> {
+        match self.made_by {
+            Some((at, within)) if Instant::now() >= at => Err(Lost(format!(
+                "its process did not make the instance within {} ms (a `create` that hangs?) and was ended",
+                within.as_millis()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Lets a turn that takes long yield to everyone else, as one on a tick thread does.
     fn lower(&mut self) {
         if let Some(thread) = self.thread.take()
-            && let Err(error) = self.child.lower(thread, LONG_NICE)
+            && let Err(error) = self.keeper.process().lower(thread, LONG_NICE)
         {
             tracing::debug!(cell = &*self.cx.name, "its long turn keeps its priority: {error}");
         }
@@ -358,10 +386,7 @@ impl ProcessCell {
 
     /// Returns why the socket failed: usually because the child has ended.
     fn why_gone(&mut self, error: &dyn std::fmt::Display) -> Lost {
-        match self.child.wait_timeout(LOOK) {
-            Ok(Some(cause)) => ended(cause),
-            _ => lost(error),
-        }
+        self.keeper.wait_for_end(LOOK).unwrap_or_else(|| lost(error))
     }
 }
 
@@ -374,18 +399,4 @@ fn wire_read(memory: &MemoryTable, read: Option<SlotRead>) -> Option<WireRead> {
         len: r.len.min(m.part.capacity) as u64,
         frame: r.frame,
     })
-}
-
-/// Returns an error when the child has ended, or is to be ended because its instance was replaced.
-fn check(child: &mut ChildProcess, cx: &InstanceCx) -> Result<(), Lost> {
-    match child.try_wait() {
-        Ok(None) if !cx.is_cancelled() => Ok(()),
-        Ok(None) => Err(Lost("it was replaced, and its process ended".to_owned())),
-        Ok(Some(cause)) => Err(ended(cause)),
-        Err(error) => Err(lost(error)),
-    }
-}
-
-fn ended(cause: ExitCause) -> Lost {
-    Lost(format!("its process is over: {cause}"))
 }

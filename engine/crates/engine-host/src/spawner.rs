@@ -1,27 +1,31 @@
 //! Starts children from one thread that lives as long as the process: the kernel ends a child with the thread that
 //! started it.
 use crossbeam::channel::{Sender, bounded};
-use engine_sys::{ChildProcess, ControlSocket, SpawnError, spawn_self};
+use engine_sys::{
+    ControlSocket,
+    jail::{Jail, JailSpawnError, Jailed},
+};
 use std::{ffi::OsString, sync::OnceLock};
 
 /// The argument by which a process of this executable learns that it is a child.
 pub(crate) const CHILD_ARGUMENT: &str = "--cell-child";
-/// Variables that reach a child: where libraries are found, and what developers' tools need.
-const KEPT_VARIABLES: [&str; 3] = ["LD_LIBRARY_PATH", "RUST_BACKTRACE", "LLVM_PROFILE_FILE"];
+/// Variables that reach a child: where libraries are found, and what a panic prints.
+const KEPT_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "RUST_BACKTRACE"];
 
 struct Job {
     name: String,
+    jail: Jail,
     control: ControlSocket,
-    answer: Sender<Result<ChildProcess, SpawnError>>,
+    answer: Sender<Result<Jailed, JailSpawnError>>,
 }
 
-/// Starts a child for the cell called `name`; `control` is its end of the socket.
-pub(crate) fn spawn(name: &str, control: ControlSocket) -> Result<ChildProcess, String> {
+/// Starts a child in `jail` for the cell called `name`; `control` is its end of the socket.
+pub(crate) fn spawn(name: &str, jail: &Jail, control: ControlSocket) -> Result<Jailed, String> {
     static SPAWNER: OnceLock<Option<Sender<Job>>> = OnceLock::new();
     let gone = || "the thread that starts processes cannot be started".to_owned();
     let spawner = SPAWNER.get_or_init(start).as_ref().ok_or_else(gone)?;
     let (answer, answered) = bounded(1);
-    spawner.send(Job { name: name.to_owned(), control, answer }).map_err(|_| gone())?;
+    spawner.send(Job { name: name.to_owned(), jail: jail.clone(), control, answer }).map_err(|_| gone())?;
     answered.recv().map_err(|_| gone())?.map_err(|e| e.to_string())
 }
 
@@ -31,16 +35,17 @@ fn start() -> Option<Sender<Job>> {
     std::thread::Builder::new()
         .name("spawner".to_owned())
         .spawn(move || {
-            for job in jobs_in {
-                let child = spawn_self(&arguments(&job.name), &environment(), job.control);
+            for Job { name, jail, control, answer } in jobs_in {
+                let child = jail.spawn(&arguments(&name), &environment(), control);
                 // Nobody waits any more: dropping the child ends it.
-                let _ = job.answer.send(child);
+                let _ = answer.send(child);
             }
         })
         .ok()?;
     Some(jobs)
 }
 
+/// Returns what `ps` shows of a child: whose it is, and for which cell.
 fn arguments(name: &str) -> [String; 3] {
     [CHILD_ARGUMENT.to_owned(), std::process::id().to_string(), name.to_owned()]
 }

@@ -4,7 +4,7 @@ mod wire;
 
 use crate::{
     book::SlotBook, builder::Project, cells::CellEntry, closer::Closer, cx::Services, library::Libraries,
-    turn::Work, turns::TurnPool,
+    process_cell::Start, turn::Work, turns::TurnPool,
 };
 use cell_abi::Key;
 use engine_frame::{contracts::Contracts, links::NowGraph, lists::ListBook, packet::Packet, plan::Plan};
@@ -29,6 +29,8 @@ pub struct WorldOptions {
     pub tick_limit: Duration,
     /// The output size in pixels.
     pub screen_px: [u32; 2],
+    /// How the processes of cells are started.
+    pub processes: Start,
 }
 
 /// Why a world cannot go on.

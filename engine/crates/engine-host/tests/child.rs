@@ -11,7 +11,12 @@ mod heard;
 mod rig;
 
 use cell_abi::{InputFrame, Status};
-use engine_host::{WorldOptions, closer::Closer, cx::TurnKind, process_cell::run_if_child};
+use engine_host::{
+    WorldOptions,
+    closer::Closer,
+    cx::TurnKind,
+    process_cell::{Start, run_if_child},
+};
 use engine_render::{Backend, RenderConfig, Renderer};
 use engine_scene::{
     Placement::{self, Process, Thread},
@@ -198,6 +203,11 @@ fn no_cell(rig: &Rig) {
     assert!(why.contains("is no cell"), "{why}");
     let why = world.make_from(1, std::path::Path::new("/no/such/file.so")).unwrap_err();
     assert!(why.contains("cannot be read"), "{why}");
+    let (staged, dir) = (rig.project().stage("camera").unwrap().path, tempfile::tempdir().unwrap());
+    let other = dir.path().join("camera-0123456789abcdef.so");
+    std::fs::copy(staged, &other).unwrap();
+    let why = world.make_from(1, &other).unwrap_err();
+    assert!(why.contains("was changed since it was built"), "{why}");
 }
 
 fn leaks(rig: &Rig) {
@@ -234,6 +244,11 @@ fn killed_in_claim(rig: &Rig) {
 
 fn replaced_in_create(rig: &Rig) {
     with_faulty_create(rig, "hang", |mut world| {
+        world.start_with(Start { made_within: Duration::from_millis(50), ..Start::default() });
+        let why = world.make(0).unwrap_err();
+        assert!(why.contains("did not make the instance within 50 ms"), "{why}");
+        assert_eq!(children(), 0);
+        world.start_with(Start::default());
         let cx = world.new_cx(0);
         let host = std::thread::spawn(move || {
             while children() == 0 {
@@ -259,11 +274,19 @@ fn replaced_in_create(rig: &Rig) {
 
 /// Runs `test` with a cell that fails in `create`, in the way called `how`.
 fn with_faulty_create(rig: &Rig, how: &str, test: impl FnOnce(World)) {
-    let (old, new) = (std::env::current_dir().unwrap(), tempfile::tempdir().unwrap());
-    std::fs::write(new.path().join("faulty-create"), how).unwrap();
-    std::env::set_current_dir(new.path()).unwrap();
-    test(rig.world(r#"World(cells: [(cell: "faulty")])"#, Process));
-    std::env::set_current_dir(old).unwrap();
+    // It gets no parameters there: the bytes that say so lie in the library.
+    let (marker, dir) = (b"the faulty one fails in create: ", tempfile::tempdir().unwrap());
+    let mut bytes = std::fs::read(rig.project().library("faulty")).unwrap();
+    let places: Vec<usize> =
+        bytes.windows(marker.len()).enumerate().filter(|w| w.1 == marker).map(|w| w.0).collect();
+    assert!(!places.is_empty(), "the library holds the words");
+    for place in places {
+        let at = place + marker.len();
+        bytes[at..at + how.len()].copy_from_slice(how.as_bytes());
+    }
+    let path = dir.path().join("libfaulty.so");
+    std::fs::write(&path, bytes).unwrap();
+    test(rig.world(&format!(r#"World(cells: [(cell: "{}", name: "faulty")])"#, path.display()), Process));
 }
 
 fn replaced_while_asking(rig: &Rig) {
@@ -402,6 +425,7 @@ fn open(rig: &Rig, scene: &str, placement: Option<Placement>) -> engine_host::Wo
         threads: 2,
         tick_limit: Duration::from_secs(60),
         screen_px: [16, 16],
+        processes: Start::default(),
     };
     let renderer = Renderer::start(config).unwrap();
     engine_host::World::open(rig.project().clone(), scene, rig.services(), renderer, options).unwrap()

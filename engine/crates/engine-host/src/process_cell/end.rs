@@ -23,12 +23,12 @@ impl ProcessCell {
             self.warn("its process did not end in time and was killed");
         }
         // Again, if it was killed before; if that fails, it is gone already.
-        let _ = self.child.kill();
+        let _ = self.keeper.process().kill();
     }
 
     /// Returns whether the child has ended. The first time, its last words are passed on.
     pub(crate) fn has_ended(&mut self) -> bool {
-        let ended = match self.child.try_wait() {
+        let ended = match self.keeper.process_mut().try_wait() {
             Ok(None) => return false,
             Ok(Some(ExitCause::Code(0))) => None,
             Ok(Some(cause)) => Some(cause.to_string()),
@@ -47,7 +47,7 @@ impl ProcessCell {
 
     /// Returns the child, for waiting on several.
     pub(crate) fn child(&self) -> &ChildProcess {
-        &self.child
+        self.keeper.process()
     }
 
     fn warn(&self, what: &str) {

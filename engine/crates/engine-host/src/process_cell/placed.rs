@@ -1,5 +1,5 @@
 //! The seam: entries of a cell are called, and its state is saved and restored, in its child.
-use super::{Lost, ProcessCell, SPINS, check, lost};
+use super::{Lost, ProcessCell, SPINS, lost};
 use crate::{
     child_ring::RING_BYTES, child_wire::ToChild, cx::TurnKind, record::Record, renewal::Renewal, turn::Placed,
 };
@@ -16,7 +16,7 @@ impl ProcessCell {
         result.unwrap_or_else(|Lost(why)| {
             self.over = true;
             // If it still runs, it is not to be trusted with anything; if that fails, it is gone already.
-            let _ = self.child.kill();
+            let _ = self.keeper.process().kill();
             self.cx.hand_over().lost = Some(why);
             Status::CANCELLED
         })
@@ -26,7 +26,10 @@ impl ProcessCell {
 impl Placed for ProcessCell {
     fn call(&mut self, kind: TurnKind, record: &mut Record) -> Status {
         let started = Instant::now();
-        let status = self.guarded(|cell| cell.turn(kind, record));
+        let status = self.guarded(|cell| {
+            let status = cell.turn(kind, record)?;
+            cell.keeper.listen_if_due(started).map(|()| status)
+        });
         // Only a cell that answers within microseconds is worth a core that looks for the answer.
         self.spins = if started.elapsed() < Duration::from_micros(60) { SPINS } else { 0 };
         status
@@ -62,7 +65,7 @@ impl Placed for ProcessCell {
     }
 
     fn ended(&mut self) -> Option<String> {
-        let why = check(&mut self.child, &self.cx).err()?;
+        let why = self.keeper.check().err()?;
         self.over = true;
         Some(why.0)
     }

@@ -6,7 +6,7 @@ use crate::{
     closer::Ends,
     cx::InstanceCx,
     frame::LOAD_LIMIT,
-    process_cell::ProcessCell,
+    process_cell::{ProcessCell, Start},
     renewal::Renewal,
     thread_cell::ThreadCell,
     turn::{Maker, Placed, Work},
@@ -169,6 +169,7 @@ impl World {
     pub(crate) fn begin_instance(&mut self, n: usize) {
         let placement = self.placement(&self.cells[n]);
         let (services, ends) = (Arc::clone(&self.services), self.closer.ends());
+        let start = self.options.processes.clone();
         let entry = &mut self.cells[n];
         let Some(built) = entry.built.clone() else { return };
         entry.epoch += 1;
@@ -186,7 +187,7 @@ impl World {
         let mut turn = entry.new_turn(&cx);
         turn.maker = Some(match placement {
             Placement::Thread => thread_maker(entry, ends),
-            Placement::Process => process_maker(&built, renewal, ends),
+            Placement::Process => process_maker(&built, renewal, start, ends),
         });
         turn.legacy = entry.legacy();
         entry.cx = Some(cx);
@@ -210,10 +211,10 @@ fn thread_maker(entry: &CellEntry, ends: Ends) -> Maker {
     }
 }
 
-fn process_maker(built: &BuiltCell, renewal: Option<Renewal>, ends: Ends) -> Maker {
+fn process_maker(built: &BuiltCell, renewal: Option<Renewal>, start: Start, ends: Ends) -> Maker {
     let path = built.path.clone();
     Box::new(move |cx| {
-        let cell = ProcessCell::create(&path, cx, renewal)?;
+        let cell = ProcessCell::create(&path, cx, renewal, &start)?;
         Ok(Box::new(ends.hold(cell)) as Box<dyn Placed>)
     })
 }

@@ -14,7 +14,7 @@ use engine_host::{
     cx::{InstanceCx, Services, TurnKind},
     library::Libraries,
     par::ParPool,
-    process_cell::ProcessCell,
+    process_cell::{ProcessCell, Start},
     record::{PortSlots, SlotRead, SlotWrite},
     sealed::SealedStore,
     thread_cell::ThreadCell,
@@ -67,6 +67,7 @@ pub(crate) struct World<'a> {
     rig: &'a Rig,
     book: SlotBook,
     lines: Vec<Line>,
+    start: Start,
     // The last: it waits for the ends of all instances.
     closer: Closer,
 }
@@ -156,7 +157,7 @@ impl Rig {
         }
         let mut book = SlotBook::default();
         book.declare(&buffers).unwrap();
-        World { rig: self, book, lines, closer }
+        World { rig: self, book, lines, start: Start::default(), closer }
     }
 }
 
@@ -184,6 +185,11 @@ impl World<'_> {
     pub(crate) fn make(&mut self, n: usize) -> Result<(), String> {
         let path = self.lines[n].built.path.clone();
         self.make_from(n, &path)
+    }
+
+    /// From now on starts processes so.
+    pub(crate) fn start_with(&mut self, start: Start) {
+        self.start = start;
     }
 
     pub(crate) fn make_from(&mut self, n: usize, path: &Path) -> Result<(), String> {
@@ -215,7 +221,8 @@ impl World<'_> {
                 Instance::Thread(self.closer.ends().hold(ThreadCell::create(&library, &line.cx)?))
             }
             Placement::Process => {
-                let mut cell = self.closer.ends().hold(ProcessCell::create(path, &line.cx, renewal)?);
+                let mut cell =
+                    self.closer.ends().hold(ProcessCell::create(path, &line.cx, renewal, &self.start)?);
                 if let Some(renewal) = cell.take_renewal() {
                     assert!(self.book.adopt(renewal));
                 }
