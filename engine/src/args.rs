@@ -28,6 +28,8 @@ pub(crate) enum Command {
         #[arg(long)]
         root: Option<PathBuf>,
     },
+    /// Says what this machine offers to the sandbox of cells in processes, and how to get what is missing.
+    Doctor,
     /// Makes a new cell from the template: cells/NAME/ and shaders/NAME/.
     New {
         /// The cell's name: lower-case letters, digits and dashes.
@@ -80,6 +82,9 @@ pub(crate) struct RunArgs {
     /// What draws: the Vulkan driver, or nothing (checks everything, draws nothing).
     #[arg(long, value_enum, default_value = "vulkan", ignore_case = true)]
     pub(crate) backend: BackendArg,
+    /// Refuse to run where cells in processes would not get the full sandbox (see `engine doctor`).
+    #[arg(long)]
+    pub(crate) require_sandbox: bool,
     /// How much to log: error, warn, info, debug or trace.
     #[arg(long, default_value = "info")]
     pub(crate) log: tracing::Level,

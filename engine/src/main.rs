@@ -12,6 +12,7 @@ mod new_cell;
 mod output;
 mod picture;
 mod reports;
+mod sandbox;
 mod start;
 mod window;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Some(Command::Check { scene, no_build, root }) => check::check(&scene, no_build, root.as_deref()),
+        Some(Command::Doctor) => sandbox::doctor(),
         Some(Command::New { name, root }) => {
             let project = start::project(root.as_deref())?;
             new_cell::new_cell(&project.root, &name)?;

@@ -1,12 +1,11 @@
 //! From arguments to a world that can run.
 use crate::{
     args::{BackendArg, PlacementArg, RunArgs},
-    building, output,
+    building, output, sandbox,
 };
 use anyhow::{Context as _, bail};
 use engine_host::{
-    Project, World, WorldOptions, assets::AssetStore, cx::Services, par::ParPool, process_cell::Start,
-    sealed::SealedStore,
+    Project, World, WorldOptions, assets::AssetStore, cx::Services, par::ParPool, sealed::SealedStore,
 };
 use engine_render::{Backend, PresentPace, RenderConfig, Renderer, SurfaceSource};
 use engine_scene::{CellRef, Placement, Scene, SceneFault};
@@ -118,6 +117,7 @@ pub(crate) struct Prepared {
 
 /// Reads the scene and builds its cells.
 pub(crate) fn prepare(args: &RunArgs) -> anyhow::Result<Prepared> {
+    sandbox::check(args)?;
     for (what, path) in [("the picture", &args.capture), ("the report", &args.report)] {
         if let Some(path) = path {
             output::check(what, path)?;
@@ -197,7 +197,7 @@ pub(crate) fn world(
         threads,
         tick_limit: Duration::from_millis(args.tick_limit_ms),
         screen_px,
-        processes: Start::default(),
+        processes: sandbox::start(args),
     };
     Ok(World::open(prepared.project.clone(), prepared.scene.clone(), services, renderer, options)?)
 }
