@@ -6,7 +6,7 @@ use crate::library::{LibraryError, ports_of};
 use std::{
     collections::HashMap,
     fs::File,
-    io::Read as _,
+    io::{Read as _, Seek as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, OnceLock, PoisonError},
@@ -35,7 +35,7 @@ pub(crate) fn open(path: &Path) -> Result<File, LibraryError> {
     static SEEN: OnceLock<Mutex<HashMap<PathBuf, Stamp>>> = OnceLock::new();
     let io = |source| LibraryError::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(io)?;
-    // Before it is read: a change while it is read is seen the next time.
+    // Before it is read: a change while it is read is seen the next time. (Another engine, which marks the file as used, changes the stamp too.)
     let stamp = Stamp::of(&file).map_err(io)?;
     let seen = || SEEN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     if seen().get(path) == Some(&stamp) {
@@ -49,11 +49,8 @@ pub(crate) fn open(path: &Path) -> Result<File, LibraryError> {
     if name.rsplit_once('-').is_none_or(|(_, digits)| digits != &hash[..HASH_DIGITS]) {
         return Err(LibraryError::Changed { path: path.to_owned() });
     }
-    // Opened once more, so that the child finds it at its start.
-    let file = File::open(path).map_err(io)?;
-    if Stamp::of(&file).map_err(io)? != stamp {
-        return Err(LibraryError::Changed { path: path.to_owned() });
-    }
+    // The child shares the descriptor's place.
+    file.rewind().map_err(io)?;
     seen().insert(path.to_owned(), stamp);
     Ok(file)
 }

@@ -205,9 +205,16 @@ fn no_cell(rig: &Rig) {
     assert!(why.contains("cannot be read"), "{why}");
     let (staged, dir) = (rig.project().stage("camera").unwrap().path, tempfile::tempdir().unwrap());
     let other = dir.path().join("camera-0123456789abcdef.so");
-    std::fs::copy(staged, &other).unwrap();
+    std::fs::copy(&staged, &other).unwrap();
     let why = world.make_from(1, &other).unwrap_err();
     assert!(why.contains("was changed since it was built"), "{why}");
+    // Read anew after its times changed; what it is did not.
+    let same = dir.path().join(staged.file_name().unwrap());
+    std::fs::copy(&staged, &same).unwrap();
+    for _ in 0..2 {
+        world.make_from(1, &same).unwrap();
+        std::fs::File::open(&same).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
+    }
 }
 
 fn leaks(rig: &Rig) {
