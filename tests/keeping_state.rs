@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use engine_tests::{Engine, Live, Ran, scratch_project};
-use std::fs;
+use std::{fs, process::Command};
 
 const EXE: &str = env!("CARGO_BIN_EXE_engine");
 
@@ -10,6 +10,12 @@ const EXE: &str = env!("CARGO_BIN_EXE_engine");
 fn counts<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<(u64, u64)> {
     let counted = lines.filter_map(|l| l.split_once("[probe] in frame ")?.1.split_once(" it has counted "));
     counted.map(|(frame, count)| (frame.parse().unwrap(), count.parse().unwrap())).collect()
+}
+
+/// Sends a signal to the process of the one cell `at: Process`.
+fn signal_child(signal: &str, live: &Live) {
+    let pid = live.children().first().expect("a child").to_string();
+    assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
 }
 
 /// Runs the probe for 40 frames in lockstep; it panics in frame 20.
@@ -107,14 +113,11 @@ fn a_turn_that_is_under_way_is_waited_for_but_not_for_ever() {
     live.until("it has counted");
     let all: Vec<u64> = counts(live.seen.iter().map(String::as_str)).iter().map(|c| c.1).collect();
     assert_eq!(all, (1..=all.len() as u64).collect::<Vec<_>>(), "the long tick counts");
-    // The next one does not end.
-    fs::write(&waits, "").unwrap();
-    live.until("[probe] it waits");
+    // The next one does not end: its process stands still. (In its sandbox it finds no file that tells it to wait.)
+    signal_child("-STOP", &live);
     scene("Thread");
     live.until("[probe] it moves to Thread");
     live.until("its old instance did not return; its newest state is lost");
-    fs::remove_file(&waits).unwrap();
-    // The old one, which is being killed, may get as far as one more line.
     let before = live.seen.len();
     live.until("it has counted");
     live.until("it has counted");
@@ -132,11 +135,7 @@ fn a_killed_child_starts_again_from_its_checkpoint() {
         Live::start(&engine, &["--scene", &scene, "--headless", "--frames", "3600", "--size", "16x16"]);
     // More than the three frames of a checkpoint.
     live.until("it has counted 30");
-    let tasks = fs::read_dir(format!("/proc/{}/task", live.child.id())).unwrap().flatten();
-    let children: String =
-        tasks.map(|t| fs::read_to_string(t.path().join("children")).unwrap_or_default()).collect();
-    let pid = children.split_whitespace().next().unwrap_or_else(|| panic!("no child")).to_owned();
-    assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    signal_child("-9", &live);
     live.until("SIGKILL; it starts again in 10 ms with its state of frame ");
     let told = live.seen.last().unwrap();
     let frame: u64 =

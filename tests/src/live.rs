@@ -60,6 +60,15 @@ impl Live {
         }
     }
 
+    /// Returns the processes that the engine has started and that still run: one for each cell `at: Process`.
+    #[must_use]
+    pub fn children(&self) -> Vec<u32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the engine runs");
+        let of = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children"));
+        let lists: Vec<String> = tasks.flatten().filter_map(|t| of(t).ok()).collect();
+        lists.iter().flat_map(|l| l.split_whitespace()).map(|n| n.parse().expect("a number")).collect()
+    }
+
     /// Asserts that the engine runs on.
     pub fn assert_running(&mut self) {
         let status = self.child.try_wait().expect("a child can be waited for");
