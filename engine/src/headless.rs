@@ -1,6 +1,7 @@
 //! A run without a window.
 use crate::{
     args::{Press, RunArgs},
+    interrupt::Interrupt,
     live::Live,
     picture, reports, start,
 };
@@ -19,6 +20,7 @@ const DEFAULT_FRAMES: u64 = 60;
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
     let prepared = start::prepare(args)?;
+    let interrupt = Interrupt::listen()?;
     let frames = args.frames.unwrap_or(DEFAULT_FRAMES).max(1);
     let renderer = start::renderer(args, None)?;
     let size = start::size(args, &renderer);
@@ -52,6 +54,10 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             ended = "a cell asked for the end";
             break;
         }
+        if interrupt.asked().is_some() {
+            ended = "it was interrupted";
+            break;
+        }
         if !args.lockstep {
             // In real time a frame takes its period.
             std::thread::sleep((now + period).saturating_duration_since(Instant::now()));
@@ -80,7 +86,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let down = world.down_cells();
     world.close();
     if down.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(interrupt.asked().unwrap_or(ExitCode::SUCCESS));
     }
     for (name, why) in &down {
         tracing::error!("the cell `{name}` is down: {why}");

@@ -5,6 +5,7 @@ mod args;
 mod building;
 mod check;
 mod headless;
+mod interrupt;
 mod keys;
 mod live;
 mod log;

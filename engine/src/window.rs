@@ -1,6 +1,7 @@
 //! A run in a window.
 use crate::{
     args::RunArgs,
+    interrupt::Interrupt,
     keys,
     live::Live,
     picture, reports,
@@ -41,14 +42,16 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         live: Live::new(&prepared, args),
         prepared,
         began,
+        interrupt: Interrupt::listen()?,
         running: None,
+        ended: "the window was closed",
         failed: None,
     };
     event_loop.run_app(&mut app).context("the window's event loop ended with an error")?;
     if let Some(error) = app.failed {
         return Err(error);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(app.interrupt.asked().unwrap_or(ExitCode::SUCCESS))
 }
 
 struct App {
@@ -56,7 +59,10 @@ struct App {
     prepared: Prepared,
     live: Live,
     began: Instant,
+    interrupt: Interrupt,
     running: Option<Running>,
+    /// Why the run ended, once it has.
+    ended: &'static str,
     failed: Option<anyhow::Error>,
 }
 
@@ -114,6 +120,11 @@ impl App {
     /// Runs the frame that is due.
     fn frame(&mut self, event_loop: &ActiveEventLoop) -> anyhow::Result<()> {
         let Some(run) = self.running.as_mut() else { return Ok(()) };
+        if self.interrupt.asked().is_some() {
+            self.ended = "it was interrupted";
+            event_loop.exit();
+            return Ok(());
+        }
         let now = Instant::now();
         if run.hidden || now < run.next {
             event_loop.set_control_flow(ControlFlow::WaitUntil(run.next.max(now + Duration::from_millis(1))));
@@ -153,6 +164,7 @@ impl App {
             }
         }
         if is_last || run.world.wants_quit() {
+            self.ended = if is_last { "all frames were run" } else { "a cell asked for the end" };
             event_loop.exit();
             return Ok(());
         }
@@ -183,14 +195,7 @@ impl App {
         }
         if let Some(path) = &self.args.report {
             let ran = self.began.elapsed();
-            reports::write(
-                path,
-                &run.world,
-                "the window was closed",
-                run.first_frame,
-                ran,
-                captured.as_ref(),
-            )?;
+            reports::write(path, &run.world, self.ended, run.first_frame, ran, captured.as_ref())?;
         }
         run.world.close();
         Ok(())

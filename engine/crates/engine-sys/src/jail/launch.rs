@@ -218,7 +218,8 @@ impl Child {
                     return false;
                 }
             }
-            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) < 0 {
+            // A session of its own: no terminal, and none of the signals that one sends to all who sit at it.
+            if libc::setsid() < 0 || libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) < 0 {
                 return false;
             }
             // Asked after the request: an engine that dies from here on takes us along.
