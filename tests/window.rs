@@ -32,7 +32,7 @@ fn a_window_shows_the_picture_follows_its_size_takes_a_screenshot_and_ends_when_
         display.tool("xdotool", &["key", "F12"]);
         assert!(begun.elapsed() < Duration::from_secs(60), "F12 never wrote a screenshot");
     }
-    display.tool("xdotool", &["windowclose", &window]);
+    display.close(&window);
     let begun = Instant::now();
     let status = loop {
         if let Some(status) = running.try_wait().unwrap() {

@@ -113,7 +113,7 @@ fn a_window_that_is_closed_during_a_build_ends_the_run_and_the_build() {
     until("a build", || fs::read_to_string(&pid).is_ok_and(|t| t.ends_with('\n')));
     // It does go on: the title tells the frames of each second.
     let _ = display.window("frames/s");
-    display.tool("xdotool", &["windowclose", &window]);
+    display.close(&window);
     let status = live.end();
     let log = live.seen.join("\n");
     assert!(status.success(), "{status}:\n{log}");

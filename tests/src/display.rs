@@ -6,6 +6,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
+use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt as _, EventMask};
 
 /// Ends a wait that hangs. A watchdog, not a measure.
 const WATCHDOG: Duration = Duration::from_secs(60);
@@ -61,6 +62,21 @@ impl Display {
             }
             assert!(begun.elapsed() < WATCHDOG, "no window `{title}` appeared");
         }
+    }
+
+    /// Asks the window `id` to close, as the button of its frame does. (`xdotool windowclose` destroys it under the
+    /// engine's feet instead, which nobody's window manager does, and which winit does not always survive.)
+    pub fn close(&self, id: &str) {
+        let window = id.parse().expect("xdotool gives numbers");
+        let (server, _) = x11rb::connect(Some(&self.name)).expect("the display is open");
+        let atom = |name: &str| {
+            let asked = server.intern_atom(false, name.as_bytes()).expect("the display is open");
+            asked.reply().expect("any name can become an atom").atom
+        };
+        let data = [atom("WM_DELETE_WINDOW"), 0, 0, 0, 0];
+        let wish = ClientMessageEvent::new(32, window, atom("WM_PROTOCOLS"), data);
+        let sent = server.send_event(false, window, EventMask::NO_EVENT, wish).expect("the display is open");
+        sent.check().expect("the window is there");
     }
 
     /// Saves what it shows to `path` and returns it.
