@@ -60,6 +60,10 @@ impl Bench {
 }
 
 fn main() -> ExitCode {
+    // Worlds in this process start their cells' processes from it.
+    if let Some(code) = engine_host::process_cell::run_if_child() {
+        return code;
+    }
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
         .with_writer(std::io::stderr)

@@ -5,6 +5,7 @@ mod cells;
 mod frame;
 mod par_for;
 mod rebuild;
+mod recovery;
 mod reload;
 pub(crate) mod start;
 
@@ -25,6 +26,7 @@ pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("par-for", par_for::measure),
     ("start", start::measure),
     ("reload", reload::measure),
+    ("recovery", recovery::measure),
     ("rebuild", rebuild::measure),
 ];
 

@@ -98,6 +98,12 @@ impl Engine {
         Ok(self.world.drain()?)
     }
 
+    /// Runs one frame with a cut-off at `deadline`, and waits until it is done.
+    pub(crate) fn frame_until(&mut self, deadline: Instant) -> anyhow::Result<()> {
+        self.world.frame(&self.input, FRAME_NS, deadline, false)?;
+        Ok(self.world.drain()?)
+    }
+
     /// Runs one frame and returns its picture.
     pub(crate) fn picture(&mut self) -> anyhow::Result<Image> {
         self.step(true)?;
