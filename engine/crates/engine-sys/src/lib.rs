@@ -8,6 +8,8 @@
 //! | [`ControlSocket`] | packets and file descriptors between the engine and a child |
 //! | [`ChildProcess`] | the engine's own executable, run again, watched and ended by a pidfd |
 //! | [`OpenFiles`] | how many descriptors the system allows |
+//! | [`peer_user`], [`private_folder`] | sockets and folders of one user alone |
+//! | [`process_use`] | memory and processor time of a process |
 //! | [`jail`] | what such a child may still do: namespaces, empty root, Landlock, limits, call filters; what the machine offers of it |
 //! | [`thread`], [`write_atomically`] | priorities and CPU clocks; files that are replaced whole or not at all |
 //!
@@ -29,11 +31,13 @@ pub mod jail;
 mod limits;
 mod map;
 mod memfd;
+mod process;
 mod ring;
 mod ring_error;
 mod ring_memory;
 mod sync;
 pub mod thread;
+mod user;
 
 #[cfg(all(test, loom))]
 mod loom_header;
@@ -50,7 +54,9 @@ pub use fds::{CONTROL_FD, ControlError, ControlSocket, MAX_FDS};
 pub use limits::OpenFiles;
 pub use map::{MapRo, MapRw, OutOfRange, SealedMap};
 pub use memfd::{ForeignMemfdError, Memfd, MemfdError, Seals};
+pub use process::{ProcessUse, process_use};
 #[cfg(not(loom))]
 pub use ring::create_ring;
 pub use ring::{RingConsumer, RingProducer};
 pub use ring_error::{PushError, RingAttachError, RingCorrupt, WaitOutcome};
+pub use user::{own_user, peer_user, private_folder};
