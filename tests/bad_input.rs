@@ -440,7 +440,7 @@ fn assets_cut_anywhere_fail_their_cell_with_the_file_and_the_place_in_the_scene(
                 &format!("(cell: \"{cell}\", with: ({param}: \"{name}\")),"),
                 &[&format!("[{cell}]"), "`load` failed", &name],
             );
-            assert!(ran.cell(cell)["state"].as_str().unwrap().contains(&name), "{name}: the report says why");
+            assert!(ran.cell(cell)["why"].as_str().unwrap().contains(&name), "{name}: the report says why");
         }
     }
     // Other content than the name says.

@@ -58,7 +58,7 @@ fn bloom_adds_light_around_what_is_bright_and_nothing_else_changes() {
     let off = engine.lockstep(&engine.scene("off.ron", &off), &small(&[])).ok();
     let (with, without) = (luminance(on.picture.as_ref().unwrap()), luminance(off.picture.as_ref().unwrap()));
     assert!(with > without + 0.5, "bloom on {with:.2}, off {without:.2}");
-    assert_eq!(off.cell("bloom")["state"], "off");
+    assert_eq!(off.cell("bloom")["state"], "disabled");
 }
 
 #[test]

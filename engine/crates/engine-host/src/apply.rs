@@ -50,7 +50,9 @@ impl World {
                         }
                         self.change_params(&mut entry);
                         if changes.moved.contains(&line.name) {
-                            entry = self.moved(entry);
+                            let at = self.options.placement.unwrap_or(line.at);
+                            tracing::info!(cell = &*entry.name, "it moves to {at:?}");
+                            entry = self.renewed(entry);
                         }
                         if changes.checkpointed.contains(&line.name) {
                             entry.change_checkpoint();
@@ -89,7 +91,7 @@ impl World {
     }
 
     /// Lets go of an entry that is no longer in the scene.
-    fn leave(&self, gone: CellEntry) -> Result<(), engine_render::RendererGone> {
+    pub(crate) fn leave(&self, gone: CellEntry) -> Result<(), engine_render::RendererGone> {
         if gone.turn.is_none() {
             // Its turn is under way: nothing that it does counts any more.
             gone.cancel();
@@ -118,8 +120,8 @@ impl World {
         }
     }
 
-    /// Puts a cell where its scene line says now: a new instance, which takes over the state of the old one.
-    fn moved(&self, mut entry: CellEntry) -> CellEntry {
+    /// Gives a cell a new instance where its scene line says, which takes over the state of the old one.
+    pub(crate) fn renewed(&self, mut entry: CellEntry) -> CellEntry {
         let mut next = CellEntry::new(entry.scene.clone(), entry.key, entry.shader);
         // A turn of the old place that is still under way counts no more.
         next.epoch = entry.epoch + 1;
@@ -133,12 +135,12 @@ impl World {
         // Its passes are drawn on until the new instance has others.
         next.sealed = std::mem::take(&mut entry.sealed);
         next.succeed(&mut entry, self.now_ns());
-        tracing::info!(cell = &*next.name, "it moves to {:?}", self.placement(&next));
         self.prepare(&mut next);
         next
     }
 
-    fn after_change(&mut self) -> Result<(), engine_render::RendererGone> {
+    /// Resolves everything anew after cells have changed.
+    pub(crate) fn after_change(&mut self) -> Result<(), engine_render::RendererGone> {
         self.wire();
         for n in 0..self.cells.len() {
             self.cells[n].params_sent = false;

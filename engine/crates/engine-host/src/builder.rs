@@ -109,6 +109,15 @@ pub struct BuiltCell {
     pub shaders: PathBuf,
 }
 
+impl BuiltCell {
+    /// Returns the first digits of its content's hash.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        let name = self.path.file_stem().and_then(|n| n.to_str()).unwrap_or_default();
+        name.rsplit_once('-').map_or(name, |(_, hash)| hash)
+    }
+}
+
 /// What happens during a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BuildEvent<'a> {

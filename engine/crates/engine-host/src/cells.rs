@@ -3,6 +3,7 @@ use crate::{
     builder::BuiltCell,
     cx::InstanceCx,
     library::CellLibrary,
+    metrics::LastSecond,
     record::Record,
     succession::Succession,
     turn::{Followers, Outcome, Turn, Work},
@@ -77,8 +78,12 @@ pub struct CellCounters {
     pub turn_ns: u64,
     /// The longest turn in nanoseconds.
     pub longest_turn_ns: u64,
+    /// Wall time of its ticks of the last second.
+    pub tick: LastSecond,
     /// Messages sent.
     pub sent: u64,
+    /// Messages that came into its mailbox.
+    pub received: u64,
     /// Pass lists taken.
     pub lists: u64,
     /// Pass lists refused.
@@ -165,6 +170,10 @@ pub struct CellEntry {
     pub list_faults: Vec<String>,
     /// How its last instance ended, when it did not end as it should.
     pub crash: Option<String>,
+    /// It ended because it hung.
+    pub hung: bool,
+    /// The first load of its instance has ended.
+    pub has_loaded: bool,
     /// When to restart it.
     pub restart: Supervisor,
     /// Its mail.
@@ -219,6 +228,8 @@ impl CellEntry {
             unknown_receivers: BTreeSet::new(),
             list_faults: Vec::new(),
             crash: None,
+            hung: false,
+            has_loaded: false,
             restart: Supervisor::default(),
             mailbox: Mailbox::default(),
             succession: Succession::default(),

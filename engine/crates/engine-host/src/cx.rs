@@ -131,6 +131,8 @@ pub struct InstanceCx {
     cancelled: AtomicBool,
     /// Whether `io` holds anything to drain.
     touched: AtomicBool,
+    /// The process that the instance has for itself; 0 for none.
+    pid: AtomicU32,
     io: Mutex<TurnIo>,
     lines: LastLines,
     services: ServedBy,
@@ -162,6 +164,7 @@ impl InstanceCx {
             name,
             cancelled: AtomicBool::new(false),
             touched: AtomicBool::new(false),
+            pid: AtomicU32::new(0),
             io: Mutex::default(),
             lines: LastLines::default(),
             services,
@@ -177,6 +180,17 @@ impl InstanceCx {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Notes the process that the instance has for itself.
+    pub(crate) fn runs_in(&self, pid: u32) {
+        self.pid.store(pid, Ordering::Relaxed);
+    }
+
+    /// Returns the process that the instance has for itself.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        Some(self.pid.load(Ordering::Relaxed)).filter(|pid| *pid > 0)
     }
 
     /// Returns whether the turn handed over anything, and forgets it: [`InstanceCx::io`] need not be locked

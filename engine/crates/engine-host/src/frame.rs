@@ -78,6 +78,28 @@ impl World {
         Ok(summary)
     }
 
+    /// Draws the newest data once more, for a picture, between two frames. No cell ticks and no time passes.
+    ///
+    /// # Errors
+    /// [`WorldError`] when the run cannot go on.
+    pub fn redraw(&mut self) -> Result<(), WorldError> {
+        if self.plan_dirty {
+            self.replan();
+        }
+        self.send_packet(0, true).map(|_| ())
+    }
+
+    /// Takes what the renderer has answered meanwhile, when no frame is run.
+    ///
+    /// # Errors
+    /// [`WorldError::Renderer`] when the render thread has ended.
+    pub fn listen(&mut self) -> Result<(), WorldError> {
+        while let Ok(event) = self.renderer.events().try_recv() {
+            self.take_render_event(event)?;
+        }
+        Ok(())
+    }
+
     /// Returns how many periods of the world's rate this frame covers: 1 in lockstep, else as many as have passed.
     fn periods(&mut self, elapsed_ns: u64) -> u64 {
         if self.options.lockstep {

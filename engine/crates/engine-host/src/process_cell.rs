@@ -100,6 +100,7 @@ impl ProcessCell {
         let inlet = Inlet::attach(&to_host).map_err(|e| text(&e))?;
         let (control, theirs) = ControlSocket::pair().map_err(|e| text(&e))?;
         let jailed = spawner::spawn(&cx.name, &start.jail, theirs)?;
+        cx.runs_in(jailed.process().pid());
         let mut cell = Self {
             keeper: Keeper::new(jailed, cx),
             control,

@@ -1,5 +1,8 @@
 //! What a run measured.
-use crate::{cells::Life, world::World};
+use crate::{
+    metrics::{CellMetrics, LastSecond},
+    world::World,
+};
 use engine_frame::packet::Packet;
 use engine_render::{FrameReport, GpuTimes, Image, PassLabel};
 use serde::Serialize;
@@ -64,6 +67,15 @@ pub struct PassTimes {
     pub times: Samples,
 }
 
+/// GPU time of all passes of a cell.
+#[derive(Debug)]
+struct GpuOfCell {
+    cell: Arc<str>,
+    /// Of the frame that is summed up.
+    frame_ns: u64,
+    times: LastSecond,
+}
+
 /// What the world counts besides its cells.
 #[derive(Default)]
 pub struct WorldStats {
@@ -73,8 +85,10 @@ pub struct WorldStats {
     pub render_ns: Samples,
     /// GPU time per pass.
     pub gpu: Vec<PassTimes>,
-    /// The passes that the newest times belong to, and for each its place in `gpu`.
-    gpu_places: (Arc<[PassLabel]>, Vec<usize>),
+    /// GPU time per cell.
+    gpu_cells: Vec<GpuOfCell>,
+    /// The passes that the newest times belong to, and for each its place in `gpu` and its cell's in `gpu_cells`.
+    gpu_places: (Arc<[PassLabel]>, Vec<(usize, usize)>),
     /// Frames done.
     pub frames_done: u64,
     /// The fewest and the most submits of a frame.
@@ -101,7 +115,7 @@ impl WorldStats {
         self.render_ns.add(report.cpu.total_ns());
         self.incomplete_frames += u64::from(!report.skipped.is_empty());
         if let Some(gpu) = &report.gpu {
-            self.take_gpu(gpu);
+            self.take_gpu(gpu, report.packet.time_ns);
         }
         if let Some(image) = report.capture {
             self.capture = Some((report.frame, image));
@@ -109,15 +123,34 @@ impl WorldStats {
         report.packet
     }
 
-    fn take_gpu(&mut self, gpu: &GpuTimes) {
+    /// Returns the GPU time of a cell's passes, if there was any.
+    pub(crate) fn gpu_of(&self, cell: &str) -> Option<&LastSecond> {
+        self.gpu_cells.iter().find(|c| *c.cell == *cell).map(|c| &c.times)
+    }
+
+    fn take_gpu(&mut self, gpu: &GpuTimes, at_ns: u64) {
         // The passes are the same from frame to frame until there is another plan.
         if !Arc::ptr_eq(&self.gpu_places.0, &gpu.passes) {
-            let places = gpu.passes.iter().map(|label| self.gpu_place(label)).collect();
+            let places =
+                gpu.passes.iter().map(|label| (self.gpu_place(label), self.gpu_cell(label))).collect();
             self.gpu_places = (Arc::clone(&gpu.passes), places);
         }
-        for (place, ns) in self.gpu_places.1.iter().zip(&gpu.ns) {
-            self.gpu[*place].times.add(*ns);
+        for ((pass, cell), ns) in self.gpu_places.1.iter().zip(&gpu.ns) {
+            self.gpu[*pass].times.add(*ns);
+            self.gpu_cells[*cell].frame_ns += *ns;
         }
+        for cell in &mut self.gpu_cells {
+            cell.times.add(at_ns, std::mem::take(&mut cell.frame_ns));
+        }
+    }
+
+    fn gpu_cell(&mut self, label: &PassLabel) -> usize {
+        let known = self.gpu_cells.iter().position(|c| c.cell == label.cell_name);
+        known.unwrap_or_else(|| {
+            let cell = Arc::clone(&label.cell_name);
+            self.gpu_cells.push(GpuOfCell { cell, frame_ns: 0, times: LastSecond::default() });
+            self.gpu_cells.len() - 1
+        })
     }
 
     fn gpu_place(&mut self, label: &PassLabel) -> usize {
@@ -133,32 +166,17 @@ impl WorldStats {
 /// What `--report` writes about a cell.
 #[derive(Clone, Debug, Serialize)]
 pub struct CellReport {
-    /// Its name.
-    pub name: String,
-    /// `running`, `off`, `waiting` or `down: why`.
-    pub state: String,
-    /// Ticks that returned.
-    pub ticks: u64,
-    /// Frames in which it was late.
-    pub late: u64,
-    /// Steps dropped.
-    pub dropped_steps: u64,
-    /// Instances after the first.
-    pub restarts: u64,
-    /// Instances replaced because they hung.
-    pub zombies: u64,
-    /// Mean wall time of a tick in microseconds.
+    /// What it costs and does.
+    #[serde(flatten)]
+    pub metrics: CellMetrics,
+    /// Mean wall time of a tick over the whole run in microseconds.
     pub turn_us: f64,
-    /// The longest turn in microseconds.
+    /// The longest turn of the run in microseconds.
     pub longest_turn_us: f64,
-    /// Messages sent.
-    pub sent: u64,
     /// Pass lists taken and refused.
     pub lists: (u64, u64),
     /// GPU time of each of its passes.
     pub gpu: BTreeMap<String, TimeSummary>,
-    /// Bytes of its newest publications.
-    pub shared_bytes: u64,
     /// Grants of scratch memory because all slots were in use.
     pub scratch: u64,
 }
@@ -189,7 +207,7 @@ pub struct WorldReport {
 }
 
 impl World {
-    /// Returns what was measured so far.
+    /// Returns what was measured so far; the system is asked about the processes of cells.
     #[must_use]
     pub fn report(&self) -> WorldReport {
         WorldReport {
@@ -209,38 +227,17 @@ impl World {
     fn cell_report(&self, n: usize) -> CellReport {
         let c = &self.cells[n];
         let k = &c.counters;
-        let state = match &c.life {
-            _ if !c.on => "off".to_owned(),
-            Life::Waiting { .. } => "waiting".to_owned(),
-            _ => c.fault().map_or_else(|| "running".to_owned(), |why| format!("down: {why}")),
-        };
         let own = self.book.counters().filter(|(b, _)| *b.owner == *c.name);
-        let (mut shared_bytes, mut scratch) = (0, 0);
-        for (b, counters) in own {
-            shared_bytes += self.book.latest(b.buffer).map_or(0, |l| u64::from(l.len));
-            scratch += counters.scratch;
-        }
+        let passes = self.stats.gpu.iter().filter(|p| p.cell == c.name);
+        let mut metrics = self.cell_metrics(n);
+        metrics.read_process();
         CellReport {
-            name: c.name.to_string(),
-            state,
-            ticks: k.ticks,
-            late: k.late,
-            dropped_steps: k.dropped_steps,
-            restarts: k.restarts,
-            zombies: k.zombies,
+            metrics,
             turn_us: k.turn_ns as f64 / 1000.0 / (k.ticks.max(1)) as f64,
             longest_turn_us: k.longest_turn_ns as f64 / 1000.0,
-            sent: k.sent,
             lists: (k.lists, k.refused_lists),
-            gpu: self
-                .stats
-                .gpu
-                .iter()
-                .filter(|p| p.cell == c.name)
-                .map(|p| (p.pass.to_string(), p.times.summary()))
-                .collect(),
-            shared_bytes,
-            scratch,
+            gpu: passes.map(|p| (p.pass.to_string(), p.times.summary())).collect(),
+            scratch: own.map(|(_, counters)| counters.scratch).sum(),
         }
     }
 

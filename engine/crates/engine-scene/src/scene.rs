@@ -63,7 +63,8 @@ pub enum CellRef {
 }
 
 /// Where a cell runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Placement {
     /// On a thread of the engine.
     #[default]

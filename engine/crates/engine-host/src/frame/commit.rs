@@ -36,7 +36,7 @@ impl World {
             self.settle(&mut turn, false);
             return self.take_before(turn);
         };
-        let ticked = turn.outcome.ticked;
+        let (ticked, time_ns) = (turn.outcome.ticked, self.time_ns);
         self.settle(&mut turn, ticked);
         if let Some(renewal) = turn.instance.as_mut().and_then(|i| i.take_renewal()) {
             // Between frames: the records of this frame name slots of the old region.
@@ -45,6 +45,9 @@ impl World {
         let entry = &mut self.cells[n];
         entry.counters.ticks += u64::from(ticked);
         entry.counters.turn_ns += turn.outcome.wall_ns;
+        if ticked {
+            entry.counters.tick.add(time_ns, turn.outcome.wall_ns);
+        }
         entry.counters.longest_turn_ns = entry.counters.longest_turn_ns.max(turn.outcome.wall_ns);
         if let Some(list) = turn.outcome.passes.take() {
             self.take_list(n, &list);
@@ -58,6 +61,7 @@ impl World {
                 Some(&to) => {
                     let delivered =
                         self.cells[to].mailbox.deliver(CellLine(n as u32), sequence, &out.payload);
+                    self.cells[to].counters.received += u64::from(delivered);
                     self.wake(to);
                     if delivered
                         && !self.options.lockstep
@@ -87,6 +91,7 @@ impl World {
         }
         turn.outcome.sent.append(&mut turn.outcome.outbox);
         if turn.work.load {
+            self.cells[n].has_loaded = true;
             self.take_sealed(&turn);
         }
         self.take_saved(n, &mut turn);

@@ -88,6 +88,7 @@ impl World {
                 // The hung turn keeps its slots; when it ever returns, its epoch is over.
                 entry.epoch += 1;
                 entry.counters.zombies += 1;
+                entry.hung = true;
                 // A hung thread cannot be ended, a process can: from now on it runs where it can do no harm.
                 entry.quarantined |= ticks && self.options.placement.is_none();
                 let what = if saving { "its old instance, whose state was to be saved, " } else { "" };

@@ -173,6 +173,7 @@ impl World {
         let entry = &mut self.cells[n];
         let Some(built) = entry.built.clone() else { return };
         entry.epoch += 1;
+        (entry.hung, entry.has_loaded) = (false, false);
         if entry.epoch > 1 {
             entry.counters.restarts += 1;
         }

@@ -1,0 +1,199 @@
+//! What a user tells one cell while the world runs: start again, on, off, another build, another place.
+//!
+//! Carried out between frames. The scene file stays as it is: what it says holds again when it is saved next.
+use crate::{builder::BuiltCell, world::World};
+use engine_frame::names::did_you_mean;
+use engine_render::RendererGone;
+use engine_scene::Placement;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What one cell is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CellCommand {
+    /// A new instance of its newest build, which takes over the state.
+    Restart,
+    /// Switch it on.
+    Enable,
+    /// Switch it off.
+    Disable,
+    /// Run its newest build, if that is another one; the state is taken over.
+    Swap,
+    /// Run it elsewhere; the state is taken over.
+    Move(Placement),
+}
+
+/// Why a cell does not do what it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The scene has no cell of this name.
+    #[error("the scene has no cell `{name}`{}", hint(.meant, .known))]
+    UnknownCell {
+        /// The name.
+        name: String,
+        /// A similar one.
+        meant: Option<String>,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// It is switched off.
+    #[error("`{0}` is switched off; enable it first")]
+    Disabled(String),
+    /// `--placement` says where all cells run.
+    #[error("the engine was started with --placement, which says where every cell runs; start it without")]
+    PlacementFixed,
+    /// It has no build to run.
+    #[error("`{name}` cannot be started: {why}")]
+    NotBuilt {
+        /// The cell.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+    /// The render thread is gone.
+    #[error(transparent)]
+    Renderer(#[from] RendererGone),
+}
+
+fn hint(meant: &Option<String>, known: &[String]) -> String {
+    match meant {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None if known.is_empty() => "; it has none".to_owned(),
+        None if known.len() > 20 => String::new(),
+        None => format!("; there is `{}`", known.join("`, `")),
+    }
+}
+
+impl World {
+    /// Tells a cell something. Returns what comes of it, as a sentence. To be called between frames.
+    ///
+    /// # Errors
+    /// [`CommandError`]; nothing has changed then.
+    pub fn command(&mut self, name: &str, command: CellCommand) -> Result<String, CommandError> {
+        let n = self.find(name)?;
+        match command {
+            CellCommand::Enable => self.switch(n, true),
+            CellCommand::Disable => self.switch(n, false),
+            CellCommand::Restart => self.restart(n),
+            CellCommand::Swap => self.swap(n),
+            CellCommand::Move(to) => self.move_to(n, to),
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<usize, CommandError> {
+        self.by_name.get(name).copied().ok_or_else(|| CommandError::UnknownCell {
+            name: name.to_owned(),
+            meant: did_you_mean(name, self.names.iter().map(|n| &**n)).map(str::to_owned),
+            known: self.names.iter().map(|n| n.to_string()).collect(),
+        })
+    }
+
+    fn switch(&mut self, n: usize, on: bool) -> Result<String, CommandError> {
+        let entry = &mut self.cells[n];
+        let word = if on { "on" } else { "off" };
+        if entry.on == on {
+            return Ok(format!("`{}` is {word} already", entry.name));
+        }
+        (entry.on, entry.scene.enabled, self.scene.cells[n].enabled) = (on, on, on);
+        let name = Arc::clone(&entry.name);
+        tracing::info!(cell = &*name, "switched {word}");
+        self.after_change()?;
+        Ok(format!("`{name}` is {word}"))
+    }
+
+    fn restart(&mut self, n: usize) -> Result<String, CommandError> {
+        let newest = self.newest(n)?;
+        let sentence = format!("`{}` starts again, from build {}", self.cells[n].name, newest.hash());
+        self.renew(n, &newest, None, sentence)
+    }
+
+    fn swap(&mut self, n: usize) -> Result<String, CommandError> {
+        let newest = self.newest(n)?;
+        let (entry, hash) = (&self.cells[n], newest.hash());
+        if entry.built.as_ref().is_some_and(|b| b.path == newest.path) && entry.fault().is_none() {
+            return Ok(format!("`{}` runs its newest build already ({hash})", entry.name));
+        }
+        let sentence = format!("`{}` goes over to build {hash}", entry.name);
+        self.renew(n, &newest, None, sentence)
+    }
+
+    fn move_to(&mut self, n: usize, to: Placement) -> Result<String, CommandError> {
+        if self.options.placement.is_some() {
+            return Err(CommandError::PlacementFixed);
+        }
+        let newest = self.newest(n)?;
+        let (entry, place) = (&self.cells[n], place(to));
+        if self.placement(entry) == to {
+            return Ok(format!("`{}` runs {place} already", entry.name));
+        }
+        let sentence = format!("`{}` moves: from now on it runs {place}", entry.name);
+        self.renew(n, &newest, Some(to), sentence)
+    }
+
+    /// Returns the newest build of a cell that is on.
+    fn newest(&self, n: usize) -> Result<BuiltCell, CommandError> {
+        let entry = &self.cells[n];
+        if !entry.on {
+            return Err(CommandError::Disabled(entry.name.to_string()));
+        }
+        let newest = self.project.stage(entry.scene.cell.as_str());
+        newest.map_err(|why| CommandError::NotBuilt { name: entry.name.to_string(), why: why.to_string() })
+    }
+
+    /// Gives a cell a new instance of its newest build, at another place if `to` says so. A healthy one hands over its
+    /// state, and its passes are drawn on until the new instance has others.
+    fn renew(
+        &mut self,
+        n: usize,
+        newest: &BuiltCell,
+        to: Option<Placement>,
+        sentence: String,
+    ) -> Result<String, CommandError> {
+        tracing::info!(cell = &*self.cells[n].name, "{sentence}");
+        if let Some(to) = to {
+            (self.cells[n].scene.at, self.scene.cells[n].at) = (to, to);
+        }
+        let mut old = self.cells.remove(n);
+        let is_same = old.built.as_ref().is_some_and(|b| b.path == newest.path);
+        let quarantined = old.quarantined && is_same && to.is_none();
+        let has_same_ports = old.built.as_ref().is_some_and(|b| b.ports == newest.ports);
+        let mut next = if has_same_ports && old.fault().is_none() {
+            self.renewed(old)
+        } else {
+            let mut next = self.new_entry(old.scene.clone());
+            next.succeed(&mut old, self.now_ns());
+            if is_same {
+                // The same code went down with it again and again.
+                next.forget_state();
+            }
+            (next.on, next.counters) = (old.on, old.counters);
+            next.counters.restarts += 1;
+            next.mailbox = std::mem::take(&mut old.mailbox);
+            // Its passes name ports that may be others now.
+            self.lists.renumber(|line| (line.0 as usize != n).then_some(line));
+            self.leave(old)?;
+            next
+        };
+        next.quarantined = quarantined;
+        self.cells.insert(n, next);
+        self.sealed_changed = true;
+        self.after_change()?;
+        self.started(n, sentence)
+    }
+
+    /// Returns `sentence`, unless the cell is at fault now.
+    fn started(&self, n: usize, sentence: String) -> Result<String, CommandError> {
+        let entry = &self.cells[n];
+        entry.fault().map_or(Ok(sentence), |why| {
+            Err(CommandError::NotBuilt { name: entry.name.to_string(), why: why.to_owned() })
+        })
+    }
+}
+
+fn place(at: Placement) -> &'static str {
+    match at {
+        Placement::Thread => "on a thread of the engine",
+        Placement::Process => "in a process of its own",
+    }
+}
