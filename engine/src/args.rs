@@ -28,6 +28,15 @@ pub(crate) enum Command {
         #[arg(long)]
         root: Option<PathBuf>,
     },
+    /// Asks a running engine and tells it things: `engine ctl top`, `engine ctl restart bloom`.
+    Ctl {
+        /// Which engine, where several run: its process or its name (that of its world, or of its scene's file).
+        #[arg(long, value_name = "PID|NAME", global = true)]
+        engine: Option<String>,
+        /// What to ask or tell it.
+        #[command(subcommand)]
+        what: CtlCommand,
+    },
     /// Says what this machine offers to the sandbox of cells in processes, and how to get what is missing.
     Doctor,
     /// Makes a new cell from the template: cells/NAME/ and shaders/NAME/.
@@ -38,6 +47,81 @@ pub(crate) enum Command {
         #[arg(long)]
         root: Option<PathBuf>,
     },
+}
+
+/// What to ask or tell a running engine.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum CtlCommand {
+    /// The cells: what they are doing, where they run, and why they are down that are.
+    List,
+    /// What each cell costs, anew each second.
+    Top {
+        /// All figures, once, as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Once.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Who writes and reads which name, and the passes in their order.
+    Graph {
+        /// In the language of Graphviz: `engine ctl graph --dot | dot -Tsvg > world.svg`.
+        #[arg(long)]
+        dot: bool,
+    },
+    /// The newest lines of the log, of one cell or of all.
+    Log {
+        /// The cell.
+        name: Option<String>,
+        /// Go on with the lines that come.
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Writes the next picture to a PNG file; of a world that is paused, the one that stands.
+    Capture {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Lets the world's time stand still.
+    Pause,
+    /// Lets it go on.
+    Resume,
+    /// Runs frames of a world that is paused.
+    Step {
+        /// How many.
+        #[arg(default_value_t = 1, value_name = "N")]
+        frames: u64,
+    },
+    /// Gives a cell a new instance of its newest build; it keeps its state.
+    Restart {
+        /// The cell.
+        name: String,
+    },
+    /// Switches a cell on.
+    Enable {
+        /// The cell.
+        name: String,
+    },
+    /// Switches a cell off.
+    Disable {
+        /// The cell.
+        name: String,
+    },
+    /// Lets a cell run its newest build, if that is another one; it keeps its state.
+    Swap {
+        /// The cell.
+        name: String,
+    },
+    /// Lets a cell run elsewhere; it keeps its state.
+    Move {
+        /// The cell.
+        name: String,
+        /// Where to.
+        #[arg(value_enum, ignore_case = true)]
+        to: PlacementArg,
+    },
+    /// Ends the engine.
+    Quit,
 }
 
 /// How to run a scene.

@@ -1,6 +1,7 @@
 //! A run without a window.
 use crate::{
     args::{Press, RunArgs},
+    ctl::{Desk, Next},
     interrupt::Interrupt,
     live::Live,
     picture, reports, start,
@@ -26,6 +27,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let size = start::size(args, &renderer);
     let mut world = start::world(args, &prepared, renderer, size)?;
     let mut live = Live::new(&prepared, args);
+    let mut desk = Desk::open(&prepared);
     let bar = ProgressBar::new(frames);
     bar.set_style(
         ProgressStyle::with_template("{bar:40} frame {pos} of {len} ({elapsed})")
@@ -36,12 +38,32 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let mut last = Instant::now();
     let mut first_frame = None;
     let mut ended = "all frames were run";
-    for n in 0..frames {
+    let mut n = 0;
+    while n < frames {
+        if interrupt.asked().is_some() {
+            ended = "it was interrupted";
+            break;
+        }
+        match desk.before_frame(&mut world, period)? {
+            Next::Frame => {}
+            Next::Stand => {
+                live.poll(&mut world)?;
+                // The time that it stood still is not made up for.
+                last = Instant::now();
+                continue;
+            }
+            Next::Quit => {
+                ended = "`engine ctl quit`";
+                break;
+            }
+        }
         press(&mut input, &args.press, n);
         let now = Instant::now();
         let elapsed = now - last;
         last = now;
-        let capture = n + 1 == frames && (args.capture.is_some() || args.report.is_some());
+        n += 1;
+        let is_wanted = desk.wants_capture(world.frame_index());
+        let capture = is_wanted || n == frames && (args.capture.is_some() || args.report.is_some());
         world.frame(&input, elapsed.as_nanos() as u64, now + period, capture)?;
         input.end_frame();
         live.poll(&mut world)?;
@@ -54,16 +76,13 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             ended = "a cell asked for the end";
             break;
         }
-        if interrupt.asked().is_some() {
-            ended = "it was interrupted";
-            break;
-        }
         if !args.lockstep {
             // In real time a frame takes its period.
             std::thread::sleep((now + period).saturating_duration_since(Instant::now()));
         }
     }
     bar.finish_and_clear();
+    drop(desk);
     world.drain()?;
     let mut picture = world.take_capture();
     if picture.is_none() && (args.capture.is_some() || args.report.is_some()) {

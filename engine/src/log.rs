@@ -1,5 +1,12 @@
-//! The log on standard error: short lines, cells by name.
-use std::{fmt::Write as _, io::IsTerminal as _};
+//! The log on standard error: short lines, cells by name. The newest lines are kept for `engine ctl log`.
+use crate::ctl::protocol::{LogLine, LogPart};
+use std::{
+    collections::VecDeque,
+    fmt::Write as _,
+    io::IsTerminal as _,
+    sync::{Condvar, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 use tracing::{Event, Level, Subscriber, field::Visit};
 use tracing_subscriber::{
     Layer,
@@ -24,6 +31,59 @@ pub(crate) fn install(level: Level) {
         Level::DEBUG => 4,
         _ => 5,
     }));
+}
+
+/// How many lines are kept.
+const KEPT: usize = 1000;
+/// How many characters of each.
+const LONGEST: usize = 4000;
+
+/// The newest lines.
+static NEWEST: Newest = Newest { lines: Mutex::new((0, VecDeque::new())), came: Condvar::new() };
+
+struct Newest {
+    /// The number of the newest, and the lines, oldest first.
+    lines: Mutex<(u64, VecDeque<LogLine>)>,
+    came: Condvar,
+}
+
+impl Newest {
+    fn push(&self, line: LogLine) {
+        let mut kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.1.len() == KEPT {
+            kept.1.pop_front();
+        }
+        kept.0 += 1;
+        kept.1.push_back(line);
+        drop(kept);
+        self.came.notify_all();
+    }
+
+    fn since(&self, after: u64, cell: Option<&str>, wait: Duration) -> LogPart {
+        let until = Instant::now() + wait;
+        let mut kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut part = LogPart { newest: after, ..LogPart::default() };
+        loop {
+            let (newest, lines) = &*kept;
+            let oldest = newest - lines.len() as u64;
+            part.lost += oldest.saturating_sub(part.newest);
+            let seen = part.newest.saturating_sub(oldest) as usize;
+            part.newest = *newest;
+            let is_meant = |l: &&LogLine| cell.is_none_or(|name| l.cell.as_deref() == Some(name));
+            part.lines.extend(lines.iter().skip(seen).filter(is_meant).cloned());
+            let left = until.saturating_duration_since(Instant::now());
+            if !part.lines.is_empty() || left.is_zero() {
+                return part;
+            }
+            kept = self.came.wait_timeout(kept, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Returns the lines after number `after` that are still kept, of the cell `cell` alone if it says so. If there are none,
+/// waits for one, at most `wait`.
+pub(crate) fn since(after: u64, cell: Option<&str>, wait: Duration) -> LogPart {
+    NEWEST.since(after, cell, wait)
 }
 
 struct Lines {
@@ -82,14 +142,63 @@ impl<S: Subscriber> Layer<S> for Lines {
         // A fault of several lines begins on a line of its own; one that says so itself needs no other head.
         let gap = if message.starts_with('\n') { "" } else { " " };
         let says_so = cell.is_none() && message.trim_start().starts_with(&format!("{name}:"));
-        let line = if says_so {
-            format!("{}{rest}\n", message.trim_start())
-        } else if self.colour {
-            format!("\x1b[{ansi}m{head}\x1b[0m{gap}{message}{rest}\n")
+        let plain = if says_so {
+            format!("{}{rest}", message.trim_start())
         } else {
-            format!("{head}{gap}{message}{rest}\n")
+            format!("{head}{gap}{message}{rest}")
+        };
+        let line = match plain.strip_prefix(&head).filter(|_| self.colour && !says_so) {
+            Some(tail) => format!("\x1b[{ansi}m{head}\x1b[0m{tail}\n"),
+            None => format!("{plain}\n"),
         };
         // One write per line, so that lines of several threads do not mix. A closed terminal is no error.
         let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), line.as_bytes());
+        let text = match plain.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{} ...", &plain[..end]),
+            None => plain,
+        };
+        NEWEST.push(LogLine { cell, text });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(part: &LogPart) -> Vec<&str> {
+        part.lines.iter().map(|l| l.text.as_str()).collect()
+    }
+
+    #[test]
+    fn lines_are_handed_out_once_by_cell_and_those_that_are_gone_are_counted() {
+        let log = Newest { lines: Mutex::default(), came: Condvar::new() };
+        let push = |cell: Option<&str>, n: usize| {
+            log.push(LogLine { cell: cell.map(str::to_owned), text: format!("line {n}") });
+        };
+        assert_eq!(log.since(0, None, Duration::ZERO).newest, 0);
+        push(Some("a"), 1);
+        push(None, 2);
+        let part = log.since(0, None, Duration::ZERO);
+        assert_eq!((part.newest, part.lost, texts(&part)), (2, 0, vec!["line 1", "line 2"]));
+        let of_a = log.since(0, Some("a"), Duration::ZERO);
+        assert_eq!((of_a.newest, texts(&of_a)), (2, vec!["line 1"]));
+        assert_eq!(texts(&log.since(2, None, Duration::ZERO)), [""; 0]);
+        for n in 3..=KEPT + 12 {
+            push(Some("b"), n);
+        }
+        let part = log.since(2, None, Duration::ZERO);
+        assert_eq!((part.newest, part.lost, part.lines.len()), (KEPT as u64 + 12, 10, KEPT));
+        assert_eq!(part.lines[0].text, "line 13");
+    }
+
+    #[test]
+    fn a_line_that_is_waited_for_comes() {
+        let log = std::sync::Arc::new(Newest { lines: Mutex::default(), came: Condvar::new() });
+        let reader = std::sync::Arc::clone(&log);
+        let waits = std::thread::spawn(move || reader.since(0, Some("a"), Duration::from_secs(60)));
+        log.push(LogLine { cell: None, text: "other".to_owned() });
+        log.push(LogLine { cell: Some("a".to_owned()), text: "meant".to_owned() });
+        let part = waits.join().unwrap();
+        assert_eq!((part.newest, texts(&part)), (2, vec!["meant"]));
     }
 }

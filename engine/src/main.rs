@@ -4,6 +4,7 @@
 mod args;
 mod building;
 mod check;
+mod ctl;
 mod headless;
 mod interrupt;
 mod keys;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Some(Command::Check { scene, no_build, root }) => check::check(&scene, no_build, root.as_deref()),
+        Some(Command::Ctl { engine, what }) => ctl::client::run(&what, engine.as_deref()),
         Some(Command::Doctor) => sandbox::doctor(),
         Some(Command::New { name, root }) => {
             let project = start::project(root.as_deref())?;

@@ -1,6 +1,7 @@
 //! A run in a window.
 use crate::{
     args::RunArgs,
+    ctl::{Desk, Next},
     interrupt::Interrupt,
     keys,
     live::Live,
@@ -68,6 +69,7 @@ struct App {
 
 struct Running {
     window: Arc<Window>,
+    desk: Desk,
     world: World,
     input: InputFrame,
     /// When the next frame is due, and when the last one began.
@@ -101,6 +103,7 @@ impl App {
         Ok(Running {
             period: Duration::from_nanos(1_000_000_000 / u64::from(world.scene().rate)),
             window,
+            desk: Desk::open(&self.prepared),
             world,
             input: InputFrame { focused: 1, ..InputFrame::default() },
             next: now,
@@ -132,13 +135,34 @@ impl App {
                 run.next = now + run.period;
                 run.last = now;
                 self.live.poll(&mut run.world)?;
+                if run.desk.before_frame(&mut run.world, Duration::ZERO)? == Next::Quit {
+                    self.ended = "`engine ctl quit`";
+                    event_loop.exit();
+                }
             }
             return Ok(());
         }
+        match run.desk.before_frame(&mut run.world, Duration::ZERO)? {
+            Next::Frame => {}
+            Next::Stand => {
+                // The time that it stands still is not made up for.
+                (run.last, run.next) = (now, now + run.period);
+                self.live.poll(&mut run.world)?;
+                event_loop.set_control_flow(ControlFlow::WaitUntil(run.next));
+                return Ok(());
+            }
+            Next::Quit => {
+                self.ended = "`engine ctl quit`";
+                event_loop.exit();
+                return Ok(());
+            }
+        }
         let index = run.world.frame_index();
         let is_last = self.args.frames.is_some_and(|f| index + 1 >= f);
-        let capture =
-            run.screenshot || (is_last && (self.args.capture.is_some() || self.args.report.is_some()));
+        let is_wanted = run.desk.wants_capture(index);
+        let capture = is_wanted
+            || run.screenshot
+            || (is_last && (self.args.capture.is_some() || self.args.report.is_some()));
         let elapsed = now - run.last;
         run.last = now;
         // A frame that took too long is not made up for by a burst of short ones.
@@ -181,6 +205,7 @@ impl App {
 
     fn finish(&mut self) -> anyhow::Result<()> {
         let Some(mut run) = self.running.take() else { return Ok(()) };
+        drop(run.desk);
         run.world.drain()?;
         let mut captured = run.world.take_capture();
         if captured.is_none() && self.args.capture.is_some() {
