@@ -47,3 +47,7 @@ new NAME:
 # Model-checks the lock-free parts, in a target folder of its own because the flag would rebuild everything.
 loom *ARGS:
     CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" cargo test -p engine-sys --lib loom {{ARGS}}
+
+# Random kills, stops, moves and restarts of cells in a running world: `just soak 500`. About ten a second.
+soak N='10000' SEED='1':
+    SOAK_ACTIONS={{N}} SOAK_SEED={{SEED}} cargo test -p engine --test soak -- --nocapture

@@ -2,27 +2,10 @@
 //! publications and a blend, the frame before, rates, parallel loops, input.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use engine_tests::{Engine, Ran, scratch_project, swapped};
-use std::{collections::BTreeSet, fs};
+use engine_tests::{Engine, Ran};
+use std::collections::BTreeSet;
 
 const EXE: &str = env!("CARGO_BIN_EXE_engine");
-
-/// Returns an engine over a project in which `twin.so` is a probe that writes what the probe reads, and reads what it
-/// writes.
-fn with_twin() -> (Engine, tempfile::TempDir) {
-    let project = tempfile::tempdir().unwrap();
-    scratch_project(project.path());
-    let engine = Engine::new(EXE).at(project.path());
-    let twin = |text: &str| {
-        let names = [("tally", "heard"), ("says", "told"), ("given", "taken")];
-        names.iter().fold(text.to_owned(), |t, (a, b)| swapped(&t, a, b))
-    };
-    engine.library("probe").with_ports(twin).save(&project.path().join("twin.so"));
-    let shader = fs::read_to_string(project.path().join("shaders/probe/probe.wgsl")).unwrap();
-    fs::create_dir(project.path().join("shaders/twin")).unwrap();
-    fs::write(project.path().join("shaders/twin/probe.wgsl"), twin(&shader)).unwrap();
-    (engine, project)
-}
 
 fn lockstep(engine: &Engine, lines: &str, args: &[&str]) -> Ran {
     let scene = engine.scene("seam.ron", &format!("World(rate: 60, cells: [{lines}])"));
@@ -48,7 +31,7 @@ fn pixel(ran: &Ran) -> [u8; 3] {
 
 #[test]
 fn changes_are_carried_forward_to_the_owner_to_readers_and_to_the_gpu() {
-    let (engine, _project) = with_twin();
+    let (engine, _project) = Engine::with_twin(EXE);
     // Each writes, hears the other, and draws what it hears; the twin ticks at another rate.
     for (first, second) in
         [("Thread", "Thread"), ("Thread", "Process"), ("Process", "Thread"), ("Process", "Process")]
@@ -183,7 +166,7 @@ fn input_reaches_the_picture_in_its_own_frame_through_processes_too() {
 
 #[test]
 fn a_now_port_waits_for_its_owner_and_a_circle_of_them_is_cut_at_one_port() {
-    let (engine, _project) = with_twin();
+    let (engine, _project) = Engine::with_twin(EXE);
     for (first, second) in [("Thread", "Process"), ("Process", "Thread")] {
         let text = format!(
             "(cell: \"probe\", at: {first}, with: (does: \"tell\")), \

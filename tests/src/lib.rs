@@ -8,6 +8,7 @@
 mod display;
 mod library;
 mod live;
+mod twin;
 mod workspace;
 
 pub use display::Display;

@@ -69,6 +69,11 @@ impl Live {
         lists.iter().flat_map(|l| l.split_whitespace()).map(|n| n.parse().expect("a number")).collect()
     }
 
+    /// Takes the lines that have come, without waiting.
+    pub fn listen(&mut self) {
+        self.seen.extend(self.lines.try_iter());
+    }
+
     /// Asserts that the engine runs on.
     pub fn assert_running(&mut self) {
         let status = self.child.try_wait().expect("a child can be waited for");

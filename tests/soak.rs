@@ -1,0 +1,241 @@
+//! Kills, stops, moves and restarts at random, for as long as one likes: the engine never ends by itself, nobody sees torn
+//! data, and nothing is left behind. `just soak` does 10,000 of them.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use engine_tests::{Engine, Live};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+const EXE: &str = env!("CARGO_BIN_EXE_engine");
+/// How many things are done to the cells, unless `SOAK_ACTIONS` says otherwise.
+const ACTIONS: u32 = 60;
+/// After how many of them everybody must be well again.
+const ROUND: u32 = 12;
+/// Ends a wait that hangs. A watchdog, not a measure.
+const WATCHDOG: Duration = Duration::from_secs(120);
+/// By how much the engine may grow: what it keeps of each cell has bounds.
+const GROWTH_KIB: u64 = 64 << 10;
+
+/// The probe and its twin check in each tick that what they read is whole; the others are there to be killed.
+const SCENE: &str = r#"World(name: "Soak", cells: [
+    (cell: "probe", at: Process, with: (does: "carry")),
+    (cell: "twin.so", at: Process, with: (does: "carry")),
+    (cell: "camera"),
+    (cell: "many-cubes", at: Process, with: (count: 50)),
+    (cell: "bench-empty", name: "a", at: Process, with: (passes: 1)),
+    (cell: "bench-empty", name: "b"),
+    (cell: "bloom", at: Process),
+    (cell: "tonemap"),
+])"#;
+
+/// Those of them that have nothing to do in a frame.
+const WITHOUT_TICKS: [&str; 2] = ["bloom", "tonemap"];
+
+/// Numbers that look random and are the same for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    /// Returns one of `0..sides`.
+    fn roll(&mut self, sides: u64) -> u64 {
+        // Knuth, MMIX.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        if from.is_empty() { None } else { from.get(self.roll(from.len() as u64) as usize) }
+    }
+}
+
+struct Soak<'a> {
+    live: Live,
+    runtime: &'a Path,
+    names: Vec<String>,
+    done: BTreeMap<&'static str, u32>,
+}
+
+impl Soak<'_> {
+    /// Tells the engine something, whatever it answers.
+    fn ctl(&self, args: &[&str]) -> String {
+        let mut command = Command::new(EXE);
+        command.arg("ctl").args(args).env("XDG_RUNTIME_DIR", self.runtime).stdin(Stdio::null());
+        let out = command.output().unwrap();
+        String::from_utf8(out.stdout).unwrap() + &String::from_utf8_lossy(&out.stderr)
+    }
+
+    fn cells(&self) -> Vec<Value> {
+        let said = self.ctl(&["top", "--json"]);
+        let top: Value = serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
+        top["cells"].as_array().unwrap().clone()
+    }
+
+    /// Sends a signal to some child. It may have ended by itself meanwhile.
+    fn signal(&self, dice: &mut Dice, signal: &str) {
+        if let Some(pid) = dice.pick(&self.live.children()) {
+            let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
+        }
+    }
+
+    /// Does something to some cell.
+    fn act(&mut self, dice: &mut Dice) {
+        let name = dice.pick(&self.names).unwrap().clone();
+        let what = match dice.roll(8) {
+            0 | 1 => {
+                self.signal(dice, "-9");
+                "kill"
+            }
+            2 => {
+                self.signal(dice, "-STOP");
+                "stop"
+            }
+            3 => {
+                self.signal(dice, "-SEGV");
+                "crash"
+            }
+            4 => {
+                self.ctl(&["restart", &name]);
+                "restart"
+            }
+            5 | 6 => {
+                let to = if dice.roll(2) == 0 { "thread" } else { "process" };
+                self.ctl(&["move", &name, to]);
+                "move"
+            }
+            _ => {
+                self.ctl(&["disable", &name]);
+                self.ctl(&["enable", &name]);
+                "switch"
+            }
+        };
+        *self.done.entry(what).or_default() += 1;
+    }
+
+    /// Waits until every cell runs and ticks again; those that were given up are started anew.
+    fn until_well(&mut self) {
+        let begun = Instant::now();
+        let mut before: BTreeMap<String, u64> = BTreeMap::new();
+        loop {
+            let cells = self.cells();
+            let mut well = true;
+            for c in &cells {
+                let name = c["name"].as_str().unwrap();
+                if c["state"] == "down" {
+                    self.ctl(&["restart", name]);
+                }
+                let ticks = c["ticks"].as_u64().unwrap();
+                let goes_on = WITHOUT_TICKS.contains(&name) || before.get(name).is_some_and(|b| ticks > *b);
+                well &= c["state"] == "running" && goes_on;
+            }
+            self.judge();
+            if well {
+                return;
+            }
+            assert!(
+                begun.elapsed() < WATCHDOG,
+                "they never recovered: {cells:#?}\n{}",
+                self.live.seen.join("\n")
+            );
+            before = cells
+                .iter()
+                .map(|c| (c["name"].as_str().unwrap().to_owned(), c["ticks"].as_u64().unwrap()))
+                .collect();
+        }
+    }
+
+    /// Looks at what the engine has said.
+    fn judge(&mut self) {
+        self.live.listen();
+        self.live.assert_running();
+        for line in &self.live.seen {
+            assert!(!line.contains("lost something"), "torn data: {line}");
+            assert!(!line.contains("panicked"), "{line}");
+        }
+        let long_ago = self.live.seen.len().saturating_sub(200);
+        self.live.seen.drain(..long_ago);
+    }
+
+    /// Puts everybody back where the scene has them, and waits until the engine holds what it held: descriptors, children.
+    fn until_as(&mut self, places: &[(String, String)], held: (usize, usize)) {
+        for (name, place) in places {
+            self.ctl(&["move", name, place]);
+        }
+        self.until_well();
+        let begun = Instant::now();
+        while self.holds() != held {
+            let now = self.holds();
+            assert!(begun.elapsed() < WATCHDOG, "{held:?} descriptors and children before, {now:?} now");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    fn holds(&self) -> (usize, usize) {
+        let fds = fs::read_dir(format!("/proc/{}/fd", self.live.child.id())).unwrap().count();
+        (fds, self.live.children().len())
+    }
+
+    fn memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.live.child.id())).unwrap();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable)
+        .map_or(otherwise, |text| text.parse().unwrap_or_else(|e| panic!("{variable}: {e}")))
+}
+
+#[test]
+fn random_kills_stops_moves_and_restarts_cost_nobody_but_the_cell_and_leave_nothing_behind() {
+    let actions = number("SOAK_ACTIONS", ACTIONS.into()) as u32;
+    let seed = number("SOAK_SEED", 1);
+    let (engine, _project) = Engine::with_twin(EXE);
+    let runtime = tempfile::tempdir().unwrap();
+    let scene = engine.scene("soak.ron", SCENE);
+    let args = ["--scene", &scene, "--headless", "--frames", "100000000", "--size", "32x18", "--log", "warn"];
+    let mut command = engine.command(&args);
+    command.env("XDG_RUNTIME_DIR", runtime.path());
+    let live = Live::spawn(command);
+    let socket = runtime.path().join(format!("cell/{}.sock", live.child.id()));
+    let begun = Instant::now();
+    while !socket.exists() {
+        assert!(begun.elapsed() < WATCHDOG, "its socket never appeared");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    let mut soak = Soak { live, runtime: runtime.path(), names: Vec::new(), done: BTreeMap::new() };
+    soak.until_well();
+    let cells = soak.cells();
+    let text = |c: &Value, key: &str| c[key].as_str().unwrap().to_lowercase();
+    let places: Vec<_> = cells.iter().map(|c| (text(c, "name"), text(c, "placement"))).collect();
+    soak.names = places.iter().map(|(name, _)| name.clone()).collect();
+
+    // Each placement once, so that what is loaded or mapped for good is there before it is counted.
+    for place in ["process", "thread"] {
+        soak.names.iter().for_each(|name| drop(soak.ctl(&["move", name, place])));
+        soak.until_well();
+    }
+    places.iter().for_each(|(name, place)| drop(soak.ctl(&["move", name, place])));
+    soak.until_well();
+    let (held, memory) = (soak.holds(), soak.memory_kib());
+
+    let mut dice = Dice(seed);
+    for n in 1..=actions {
+        soak.act(&mut dice);
+        if n % ROUND == 0 || n == actions {
+            soak.until_well();
+        }
+    }
+    soak.until_as(&places, held);
+    let grown = soak.memory_kib().saturating_sub(memory);
+    println!("{:?} by seed {seed}; the engine has grown by {grown} KiB", soak.done);
+    assert!(grown < GROWTH_KIB, "the engine has grown by {grown} KiB in {actions} actions");
+    soak.ctl(&["quit"]);
+    let status = soak.live.end();
+    assert!(status.success(), "{status}:\n{}", soak.live.seen.join("\n"));
+}
