@@ -227,6 +227,22 @@ impl SlotTable {
         self.instance = self.instance.wrapping_add(1);
     }
 
+    /// Goes back to earlier publications, whose slots were held meanwhile: what was published since then is gone, and
+    /// nothing that was granted since then counts.
+    pub fn go_back(&mut self, latest: Option<Published>, previous: Option<Published>) {
+        self.replace_instance();
+        self.latest = latest;
+        self.previous = previous.filter(|_| self.history);
+        for (n, slot) in self.slots.iter_mut().enumerate().filter(|(_, s)| s.used) {
+            if latest.is_some_and(|l| usize::from(l.slot) == n) {
+                slot.behind.clear();
+            } else {
+                slot.behind.set_all(self.capacity);
+            }
+        }
+        self.gpu.set_all(self.capacity);
+    }
+
     /// Returns the newest publication.
     #[must_use]
     pub fn latest(&self) -> Option<Published> {
@@ -284,6 +300,11 @@ impl SlotTable {
     #[must_use]
     pub fn capacity(&self) -> u32 {
         self.capacity
+    }
+
+    /// Counts from zero again: somebody else keeps what was counted.
+    pub fn forget_counters(&mut self) {
+        self.counters = SlotCounters::default();
     }
 
     /// Returns the counters.

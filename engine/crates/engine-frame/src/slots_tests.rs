@@ -410,3 +410,35 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn going_back_makes_an_earlier_publication_the_newest_again() {
+    let mut t = SlotTable::new(64, 4, true);
+    for frame in 0..2 {
+        let g = t.grant(frame);
+        t.publish(&g, &all(64)).expect("valid");
+    }
+    let (latest, previous) = (t.latest(), t.previous());
+    for p in [latest, previous].into_iter().flatten() {
+        t.hold(p.slot);
+    }
+    let mut late = t.grant(2);
+    for frame in 3..20 {
+        t.publish(&late, &all(32)).expect("valid");
+        late = t.grant(frame);
+        assert!(![latest, previous].iter().flatten().any(|p| Some(p.slot) == late.slot), "held slots stay");
+    }
+    t.take_gpu_behind_into(&mut Vec::new());
+    t.go_back(latest, previous);
+    assert_eq!((t.latest(), t.previous()), (latest, previous));
+    assert_eq!(t.publish(&late, &all(32)), Err(PublicationFault::Replaced), "of the one that is gone");
+    let mut gpu = Vec::new();
+    t.take_gpu_behind_into(&mut gpu);
+    assert_eq!(gpu, [DirtyRange { start: 0, end: 64 }], "the GPU gets all of it again");
+    let g = t.grant(40);
+    assert_eq!(behind(&t, &g), [(0, 64)], "whatever the other left in a slot is not trusted");
+    t.publish(&g, &all(64)).expect("frames only rise from what it went back to");
+    for p in [latest, previous].into_iter().flatten() {
+        t.release(p.slot);
+    }
+}

@@ -1,6 +1,7 @@
 //! Changes while a world runs: another scene, keys that switch cells.
 use crate::{
     cells::{CellEntry, Life},
+    swap::Ask,
     world::World,
 };
 use cell_abi::InputFrame;
@@ -34,13 +35,11 @@ impl World {
                 Some(mut entry) => {
                     entry.scene = line.clone();
                     let anew = self.is_built_anew(&entry);
-                    if anew || matches!(entry.life, Life::Down { .. }) {
+                    if matches!(entry.life, Life::Down { .. }) {
                         // Whatever was wrong may be mended: start it anew.
                         let mut next = self.new_entry(line.clone());
-                        next.succeed(&mut entry, self.now_ns());
-                        if !anew {
-                            // The same code went down with it again and again.
-                            next.forget_state();
+                        if anew {
+                            next.succession = std::mem::take(&mut entry.succession);
                         }
                         self.leave(entry)?;
                         next
@@ -51,8 +50,10 @@ impl World {
                         self.change_params(&mut entry);
                         if changes.moved.contains(&line.name) {
                             let at = self.options.placement.unwrap_or(line.at);
-                            tracing::info!(cell = &*entry.name, "it moves to {at:?}");
-                            entry = self.renewed(entry);
+                            self.swaps.plan_move(&mut entry, at, self.frame);
+                        }
+                        if anew {
+                            self.swaps.plan(&mut entry, Ask::SWAP, self.frame);
                         }
                         if changes.checkpointed.contains(&line.name) {
                             entry.change_checkpoint();
@@ -91,7 +92,9 @@ impl World {
     }
 
     /// Lets go of an entry that is no longer in the scene.
-    pub(crate) fn leave(&self, gone: CellEntry) -> Result<(), engine_render::RendererGone> {
+    pub(crate) fn leave(&mut self, mut gone: CellEntry) -> Result<(), engine_render::RendererGone> {
+        self.swaps.leave(&mut gone, self.frame);
+        self.book.discard(&gone.name);
         if gone.turn.is_none() {
             // Its turn is under way: nothing that it does counts any more.
             gone.cancel();
@@ -118,25 +121,6 @@ impl World {
                 }
             }
         }
-    }
-
-    /// Gives a cell a new instance where its scene line says, which takes over the state of the old one.
-    pub(crate) fn renewed(&self, mut entry: CellEntry) -> CellEntry {
-        let mut next = CellEntry::new(entry.scene.clone(), entry.key, entry.shader);
-        // A turn of the old place that is still under way counts no more.
-        next.epoch = entry.epoch + 1;
-        next.on = entry.on;
-        next.rate = entry.rate;
-        next.clock = entry.clock.clone();
-        next.mailbox = std::mem::take(&mut entry.mailbox);
-        next.counters = entry.counters;
-        next.shader_hash = entry.shader_hash;
-        next.shader_fault = entry.shader_fault.take();
-        // Its passes are drawn on until the new instance has others.
-        next.sealed = std::mem::take(&mut entry.sealed);
-        next.succeed(&mut entry, self.now_ns());
-        self.prepare(&mut next);
-        next
     }
 
     /// Resolves everything anew after cells have changed.

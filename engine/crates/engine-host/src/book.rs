@@ -1,4 +1,6 @@
 //! All buffers: their slot tables and their memory, kept together through coming and going of owners.
+mod frozen;
+
 use crate::{
     memory::{BufferSize, MemoryTable, Region, RegionError},
     renewal::Renewal,
@@ -44,6 +46,8 @@ pub struct SlotBook {
     generation: u32,
     memory: Arc<MemoryTable>,
     regions: BTreeMap<Arc<str>, (Vec<DeclaredBuffer>, Arc<Region>)>,
+    /// What was published by owners that wait while others take their places.
+    frozen: BTreeMap<Arc<str>, frozen::Frozen>,
 }
 
 impl SlotBook {
@@ -129,7 +133,11 @@ impl SlotBook {
     }
 
     fn current(&mut self, buffer: BufferId, generation: u32) -> Option<&mut SlotTable> {
-        self.entry(buffer).filter(|e| e.generation == generation).map(|e| &mut e.table)
+        let entry = self.entries.get_mut(buffer.0 as usize).and_then(Option::as_mut);
+        match entry.filter(|e| e.generation == generation) {
+            Some(e) => Some(&mut e.table),
+            None => self.frozen.values_mut().find_map(|f| f.table(buffer, generation)),
+        }
     }
 
     /// Holds the newest publication. Returns its generation and itself.
@@ -206,16 +214,9 @@ impl SlotBook {
 
     /// Says that the owner called `owner` gets a new instance at `placement`: what the old one still publishes
     /// counts no more. A region has one writing process in its life, so that a new process gets a new region: the
-    /// returned renewal makes it, on the thread that starts the process, and [`SlotBook::adopt`] goes over to it.
-    ///
-    /// # Errors
-    /// [`RegionError`] when a thread takes over from a process and there is no memory for its region.
-    pub fn replace_instance(
-        &mut self,
-        owner: &str,
-        placement: Placement,
-    ) -> Result<Option<Renewal>, RegionError> {
-        let Some((declared, region)) = self.regions.get(owner) else { return Ok(None) };
+    /// returned renewal makes it, on the thread that begins the instance, and [`SlotBook::adopt`] goes over to it.
+    pub fn replace_instance(&mut self, owner: &str, placement: Placement) -> Option<Renewal> {
+        let (declared, region) = self.regions.get(owner)?;
         let (declared, region) = (declared.clone(), Arc::clone(region));
         for b in &declared {
             if let Some(e) = self.entry(b.buffer) {
@@ -228,19 +229,13 @@ impl SlotBook {
             Placement::Process => region.is_unclaimed(),
         };
         if kept {
-            return Ok(None);
+            return None;
         }
         let state = declared.iter().filter_map(|b| {
             let e = self.entries.get(b.buffer.0 as usize)?.as_ref()?;
             Some((e.declared.clone(), e.generation, e.table.previous(), e.table.latest()))
         });
-        let mut renewal = Renewal::new(Arc::from(owner), placement, state, Arc::clone(&self.memory));
-        if placement == Placement::Process {
-            return Ok(Some(renewal));
-        }
-        renewal.make()?;
-        self.adopt(renewal);
-        Ok(None)
+        Some(Renewal::new(Arc::from(owner), placement, state, Arc::clone(&self.memory)))
     }
 
     /// Goes over to the region of a renewal that was made. Returns false, and changes nothing, when the owner's
@@ -266,8 +261,11 @@ impl SlotBook {
             let generation = self.generation;
             if let Some(e) = self.entry(new.buffer) {
                 e.past = sum(e.past, e.table.counters());
-                e.table = new.table;
+                let old = std::mem::replace(&mut e.table, new.table);
                 e.generation = generation;
+                if let Some(frozen) = self.frozen.get_mut(&owner) {
+                    frozen.keep(new.buffer, new.replaces, old);
+                }
             }
         }
         true
@@ -377,11 +375,8 @@ mod tests {
         let (held_generation, held) = book.hold_latest(BufferId(0)).unwrap();
         let old = book.memory().get(BufferId(0)).unwrap().region.id;
 
-        assert!(
-            book.replace_instance("a", Placement::Thread).unwrap().is_none(),
-            "a thread keeps its region"
-        );
-        let mut renewal = book.replace_instance("a", Placement::Process).unwrap().unwrap();
+        assert!(book.replace_instance("a", Placement::Thread).is_none(), "a thread keeps its region");
+        let mut renewal = book.replace_instance("a", Placement::Process).unwrap();
         let region = renewal.make().unwrap();
         assert!(region.begin_claim());
         region.finish_claim().unwrap();
@@ -401,8 +396,10 @@ mod tests {
         assert_eq!(behind, [DirtyRange { start: 0, end: 8 }], "the GPU gets all of it again");
         assert!(book.counters().next().unwrap().1.published >= counted, "counters go on");
 
-        assert!(book.replace_instance("a", Placement::Thread).unwrap().is_none());
-        assert!(book.memory().get(BufferId(0)).unwrap().region.is_of_thread(), "moved back at once");
+        let mut renewal = book.replace_instance("a", Placement::Thread).unwrap();
+        renewal.make().unwrap();
+        assert!(book.adopt(renewal), "nobody has to claim it");
+        assert!(book.memory().get(BufferId(0)).unwrap().region.is_of_thread());
         assert_eq!(book.latest(BufferId(0)).map(|l| l.frame), Some(6));
     }
 
@@ -410,7 +407,7 @@ mod tests {
     fn a_renewal_of_buffers_that_have_changed_is_refused() {
         let mut book = SlotBook::default();
         book.declare(&[buffer(0, "a", 64)]).unwrap();
-        let mut renewal = book.replace_instance("a", Placement::Process).unwrap().unwrap();
+        let mut renewal = book.replace_instance("a", Placement::Process).unwrap();
         renewal.make().unwrap();
         book.declare(&[buffer(0, "a", 128)]).unwrap();
         assert!(!book.adopt(renewal));

@@ -4,9 +4,9 @@ use crate::{
     cx::InstanceCx,
     library::CellLibrary,
     metrics::LastSecond,
-    record::Record,
     succession::Succession,
-    turn::{Followers, Outcome, Turn, Work},
+    swap::{Frozen, Swap},
+    turn::{Followers, Turn, Work},
 };
 use cell_abi::ports::{Direction, Port, PortKind, Rate, StartValue};
 use cell_wire::PassList;
@@ -16,7 +16,7 @@ use engine_frame::{
     schedule::{CellClock, DueTick},
     supervise::Supervisor,
 };
-use engine_scene::SceneCell;
+use engine_scene::{Placement, SceneCell};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 /// What an entry's instance is doing.
@@ -122,8 +122,20 @@ pub struct CellEntry {
     pub shader_fault: Option<String>,
     /// What its instance is doing.
     pub life: Life,
-    /// Tells instances apart: rises with each.
+    /// Tells instances apart: the current one's.
     pub epoch: u64,
+    /// The highest that any instance had.
+    pub last_epoch: u64,
+    /// Where the current instance runs.
+    pub placed: Placement,
+    /// Where it was moved to, whatever the scene says, until its line says something else.
+    pub moved_to: Option<Placement>,
+    /// The replacement of its instance that is being prepared.
+    pub swap: Option<Box<Swap>>,
+    /// The instance before, which waits until it is known that the current one stays.
+    pub probation: Option<Box<Frozen>>,
+    /// The build that was taken back last: it is not tried again by itself.
+    pub rejected: Option<PathBuf>,
     /// The host's side of the current instance.
     pub cx: Option<Arc<InstanceCx>>,
     /// The turn with the idle instance in it; travels while busy.
@@ -205,6 +217,12 @@ impl CellEntry {
             shader_fault: None,
             life: Life::Waiting { until_ns: 0 },
             epoch: 0,
+            last_epoch: 0,
+            placed: Placement::default(),
+            moved_to: None,
+            swap: None,
+            probation: None,
+            rejected: None,
             cx: None,
             turn: None,
             ports: Vec::new(),
@@ -239,26 +257,25 @@ impl CellEntry {
 
     /// Returns an empty turn for a new instance.
     pub fn new_turn(&mut self, cx: &Arc<InstanceCx>) -> Box<Turn> {
+        let turn = Turn::new(self.key, self.epoch, cx);
         // Its own list: what an earlier instance's turn may still look for is not in it.
-        self.followers = Arc::default();
-        Box::new(Turn {
-            cell: self.key,
-            epoch: self.epoch,
-            work: Work::default(),
-            maker: None,
-            legacy: None,
-            instance: None,
-            cx: Arc::clone(cx),
-            record: Record::default(),
-            grants: Vec::new(),
-            holds: Vec::new(),
-            links: Vec::new(),
-            followers: Arc::clone(&self.followers),
-            wakes_host: false,
-            counted_in: None,
-            delay_us: 0,
-            outcome: Outcome::default(),
-        })
+        self.followers = Arc::clone(&turn.followers);
+        Box::new(turn)
+    }
+
+    /// Returns an epoch that no instance had.
+    pub fn next_epoch(&mut self) -> u64 {
+        self.last_epoch += 1;
+        self.last_epoch
+    }
+
+    /// Says that nothing counts any more that any of its instances does.
+    pub fn cancel(&self) {
+        let frozen = self.probation.as_ref().map(|f| &f.cx);
+        let next = self.swap.as_ref().and_then(|s| s.cx());
+        for cx in [self.cx.as_ref(), frozen, next].into_iter().flatten() {
+            cx.cancel();
+        }
     }
 
     /// Takes a rate; a new one starts a new clock.

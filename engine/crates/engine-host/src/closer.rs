@@ -154,6 +154,10 @@ impl<C: Close> Placed for Instance<C> {
         C::restore(self, state)
     }
 
+    fn renew(&mut self, renewal: Renewal) -> Result<(), String> {
+        C::renew(self, renewal)
+    }
+
     fn take_renewal(&mut self) -> Option<Renewal> {
         C::take_renewal(self)
     }

@@ -1,7 +1,7 @@
 //! What a user tells one cell while the world runs: start again, on, off, another build, another place.
 //!
 //! Carried out between frames. The scene file stays as it is: what it says holds again when it is saved next.
-use crate::{builder::BuiltCell, world::World};
+use crate::{builder::BuiltCell, swap::Ask, world::World};
 use engine_frame::names::did_you_mean;
 use engine_render::RendererGone;
 use engine_scene::Placement;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CellCommand {
-    /// A new instance of its newest build, which takes over the state.
+    /// A new instance of its newest build, which begins from its defaults. One that is down starts again.
     Restart,
     /// Switch it on.
     Enable,
@@ -20,7 +20,7 @@ pub enum CellCommand {
     Disable,
     /// Run its newest build, if that is another one; the state is taken over.
     Swap,
-    /// Run it elsewhere; the state is taken over.
+    /// Run it elsewhere; the state is taken over. It stays there until its scene line gets another `at:`.
     Move(Placement),
 }
 
@@ -40,9 +40,6 @@ pub enum CommandError {
     /// It is switched off.
     #[error("`{0}` is switched off; enable it first")]
     Disabled(String),
-    /// `--placement` says where all cells run.
-    #[error("the engine was started with --placement, which says where every cell runs; start it without")]
-    PlacementFixed,
     /// It has no build to run.
     #[error("`{name}` cannot be started: {why}")]
     NotBuilt {
@@ -66,7 +63,8 @@ fn hint(meant: &Option<String>, known: &[String]) -> String {
 }
 
 impl World {
-    /// Tells a cell something. Returns what comes of it, as a sentence. To be called between frames.
+    /// Tells a cell something. Returns what it is about to do, as a sentence; what comes of a replacement is in
+    /// [`World::swaps`]. To be called between frames.
     ///
     /// # Errors
     /// [`CommandError`]; nothing has changed then.
@@ -105,7 +103,7 @@ impl World {
     fn restart(&mut self, n: usize) -> Result<String, CommandError> {
         let newest = self.newest(n)?;
         let sentence = format!("`{}` starts again, from build {}", self.cells[n].name, newest.hash());
-        self.renew(n, &newest, None, sentence)
+        Ok(self.plan(n, Ask::RESTART, sentence))
     }
 
     fn swap(&mut self, n: usize) -> Result<String, CommandError> {
@@ -114,21 +112,20 @@ impl World {
         if entry.built.as_ref().is_some_and(|b| b.path == newest.path) && entry.fault().is_none() {
             return Ok(format!("`{}` runs its newest build already ({hash})", entry.name));
         }
-        let sentence = format!("`{}` goes over to build {hash}", entry.name);
-        self.renew(n, &newest, None, sentence)
+        let sentence = format!("`{}` goes over to build {hash} when that has been tried", entry.name);
+        Ok(self.plan(n, Ask::SWAP, sentence))
     }
 
     fn move_to(&mut self, n: usize, to: Placement) -> Result<String, CommandError> {
-        if self.options.placement.is_some() {
-            return Err(CommandError::PlacementFixed);
-        }
-        let newest = self.newest(n)?;
         let (entry, place) = (&self.cells[n], place(to));
-        if self.placement(entry) == to {
+        if !entry.on {
+            return Err(CommandError::Disabled(entry.name.to_string()));
+        }
+        if entry.epoch > 0 && entry.placed == to {
             return Ok(format!("`{}` runs {place} already", entry.name));
         }
         let sentence = format!("`{}` moves: from now on it runs {place}", entry.name);
-        self.renew(n, &newest, Some(to), sentence)
+        Ok(self.plan(n, Ask::to(to), sentence))
     }
 
     /// Returns the newest build of a cell that is on.
@@ -141,53 +138,11 @@ impl World {
         newest.map_err(|why| CommandError::NotBuilt { name: entry.name.to_string(), why: why.to_string() })
     }
 
-    /// Gives a cell a new instance of its newest build, at another place if `to` says so. A healthy one hands over its
-    /// state, and its passes are drawn on until the new instance has others.
-    fn renew(
-        &mut self,
-        n: usize,
-        newest: &BuiltCell,
-        to: Option<Placement>,
-        sentence: String,
-    ) -> Result<String, CommandError> {
-        tracing::info!(cell = &*self.cells[n].name, "{sentence}");
-        if let Some(to) = to {
-            (self.cells[n].scene.at, self.scene.cells[n].at) = (to, to);
-        }
-        let mut old = self.cells.remove(n);
-        let is_same = old.built.as_ref().is_some_and(|b| b.path == newest.path);
-        let quarantined = old.quarantined && is_same && to.is_none();
-        let has_same_ports = old.built.as_ref().is_some_and(|b| b.ports == newest.ports);
-        let mut next = if has_same_ports && old.fault().is_none() {
-            self.renewed(old)
-        } else {
-            let mut next = self.new_entry(old.scene.clone());
-            next.succeed(&mut old, self.now_ns());
-            if is_same {
-                // The same code went down with it again and again.
-                next.forget_state();
-            }
-            (next.on, next.counters) = (old.on, old.counters);
-            next.counters.restarts += 1;
-            next.mailbox = std::mem::take(&mut old.mailbox);
-            // Its passes name ports that may be others now.
-            self.lists.renumber(|line| (line.0 as usize != n).then_some(line));
-            self.leave(old)?;
-            next
-        };
-        next.quarantined = quarantined;
-        self.cells.insert(n, next);
-        self.sealed_changed = true;
-        self.after_change()?;
-        self.started(n, sentence)
-    }
-
-    /// Returns `sentence`, unless the cell is at fault now.
-    fn started(&self, n: usize, sentence: String) -> Result<String, CommandError> {
-        let entry = &self.cells[n];
-        entry.fault().map_or(Ok(sentence), |why| {
-            Err(CommandError::NotBuilt { name: entry.name.to_string(), why: why.to_owned() })
-        })
+    fn plan(&mut self, n: usize, ask: Ask, sentence: String) -> String {
+        let entry = &mut self.cells[n];
+        tracing::info!(cell = &*entry.name, "{sentence}");
+        self.swaps.plan(entry, ask, self.frame);
+        sentence
     }
 }
 

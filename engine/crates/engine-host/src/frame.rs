@@ -51,14 +51,12 @@ impl World {
         self.ticks_in_flight = 0;
         self.take_render_events()?;
         self.take_late_turns();
-        if !self.renewals.is_empty() {
-            for renewal in self.renewals.drain(..) {
-                self.book.adopt(renewal);
-            }
-            self.renew_idle_records();
-        }
+        self.take_renewals();
         self.toggle(input);
         self.supervise();
+        if self.swaps.are_open() {
+            self.step_swaps()?;
+        }
         let periods = self.periods(elapsed_ns);
         let dt_ns = steps_ns(1, self.scene.rate) * periods;
         self.record_all(periods, input, &mut summary);
@@ -98,6 +96,16 @@ impl World {
             self.take_render_event(event)?;
         }
         Ok(())
+    }
+
+    /// Goes over to the regions that instances have mapped since the last frame.
+    pub(crate) fn take_renewals(&mut self) {
+        if !self.renewals.is_empty() {
+            for renewal in self.renewals.drain(..) {
+                self.book.adopt(renewal);
+            }
+            self.renew_idle_records();
+        }
     }
 
     /// Returns how many periods of the world's rate this frame covers: 1 in lockstep, else as many as have passed.

@@ -188,7 +188,7 @@ impl World {
             cell: c.scene.cell.as_str().to_owned(),
             state: c.state(self.frame),
             why: c.fault().or(c.crash.as_deref()).map(str::to_owned),
-            placement: self.placement(c),
+            placement: if c.epoch > 0 { c.placed } else { self.placement(c) },
             pid: c.cx.as_ref().and_then(|cx| cx.pid()),
             build: c.built.as_ref().map(|b| b.hash().to_owned()),
             tick_us: k.tick.load(self.time_ns),

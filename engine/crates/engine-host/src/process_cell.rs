@@ -81,17 +81,11 @@ pub struct ProcessCell {
 }
 
 impl ProcessCell {
-    /// Starts the child in its jail, makes the instance of the staged library at `path` in it, and lets it map the new
-    /// region of `renewal`.
+    /// Starts the child in its jail and makes the instance of the staged library at `path` in it.
     ///
     /// # Errors
     /// Why the child did not come up.
-    pub fn create(
-        path: &Path,
-        cx: &Arc<InstanceCx>,
-        renewal: Option<Renewal>,
-        start: &Start,
-    ) -> Result<Self, String> {
+    pub fn create(path: &Path, cx: &Arc<InstanceCx>, start: &Start) -> Result<Self, String> {
         let text = |e: &dyn std::fmt::Display| format!("its process cannot be started: {e}");
         let library = staged::open(path).map_err(|e| e.to_string())?;
         let to_child = create_ring("to-child", RING_BYTES).map_err(|e| text(&e))?;
@@ -114,7 +108,7 @@ impl ProcessCell {
             params_version: None,
             input: None,
             filling: None,
-            renewal,
+            renewal: None,
             thread: None,
             look_at: Instant::now(),
             made_by: Some((Instant::now() + start.made_within, start.made_within)),
@@ -135,10 +129,6 @@ impl ProcessCell {
         }
         cell.made_by = None;
         cell.keeper.listen().map_err(|e| e.0)?;
-        if let Some(renewal) = &mut cell.renewal {
-            let region = renewal.make().map_err(|e| e.to_string())?;
-            cell.offer(&region, true).map_err(|e| e.0)?;
-        }
         Ok(cell)
     }
 

@@ -75,6 +75,11 @@ impl Renewal {
         Self { owner, placement, tables, carry, old, region: None }
     }
 
+    /// Returns the name of the cell whose region it is.
+    pub(crate) fn owner(&self) -> &str {
+        &self.owner
+    }
+
     /// Makes the region and copies the last publications into it. For a process it is a draft, to be claimed.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What a run measured.
 use crate::{
     metrics::{CellMetrics, LastSecond},
+    swap::SwapReport,
     world::World,
 };
 use engine_frame::packet::Packet;
@@ -204,6 +205,8 @@ pub struct WorldReport {
     pub size_px: [u32; 2],
     /// The cells in scene order.
     pub cells: Vec<CellReport>,
+    /// The instances that were replaced lately, the oldest first.
+    pub swaps: Vec<SwapReport>,
 }
 
 impl World {
@@ -221,6 +224,7 @@ impl World {
             adapter: self.renderer.adapter().name.clone(),
             size_px: self.options.screen_px,
             cells: (0..self.cells.len()).map(|n| self.cell_report(n)).collect(),
+            swaps: self.swaps().cloned().collect(),
         }
     }
 

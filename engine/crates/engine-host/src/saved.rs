@@ -24,7 +24,8 @@ impl World {
         let root = self.services.assets.root();
         let mut assets: BTreeSet<Box<str>> =
             self.services.assets.in_use().into_iter().map(Box::from).collect();
-        for cx in self.cells.iter().filter_map(|c| c.cx.as_ref()) {
+        let frozen = self.cells.iter().filter_map(|c| c.probation.as_ref()).map(|f| &f.cx);
+        for cx in self.cells.iter().filter_map(|c| c.cx.as_ref()).chain(frozen) {
             assets.extend(cx.io().assets.iter().map(|(path, _)| path.clone()));
         }
         for path in assets.iter().filter(|p| changes.touch(&root.join(&***p))) {
@@ -40,6 +41,11 @@ impl World {
     /// To be called once a frame; costs next to nothing while nothing was saved.
     pub fn take_refreshed(&mut self) {
         for Refreshed { path, read } in self.services.assets.take_refreshed() {
+            if let Ok((asset, true)) = &read {
+                for frozen in self.cells.iter_mut().filter_map(|c| c.probation.as_mut()) {
+                    frozen.expect_asset(&path, asset);
+                }
+            }
             let readers = self.cells.iter_mut().filter_map(|c| {
                 let found = c.cx.as_ref()?.io().assets.iter().rev().find(|(p, _)| **p == *path)?.1.is_some();
                 Some((c, found))

@@ -1,40 +1,18 @@
 //! What a cell knows outlives its instance: which state the next one starts from, and when a checkpoint is due.
 //!
-//! The state itself is saved and restored in the turn that makes the new instance ([`crate::turn::Legacy`]).
+//! The state itself is saved and restored in the turn in which the new instance begins ([`crate::turn::Legacy`]).
 use crate::{
-    cells::{CellEntry, Life},
-    cx::InstanceCx,
-    turn::{Ending, Legacy, Predecessor, SavedState, Turn},
+    cells::CellEntry,
+    turn::{Ending, Legacy, SavedState, Turn},
     world::World,
 };
-use engine_frame::{
-    schedule::{DueTick, steps_ns},
-    supervise::HUNG_TICK_NS,
-};
-use std::sync::Arc;
-
-/// The instance before, which ends as planned.
-enum Before {
-    /// Its turn is under way: it is waited for.
-    Busy {
-        /// Its epoch.
-        epoch: u64,
-        /// The host's side of it.
-        cx: Arc<InstanceCx>,
-    },
-    /// It can be saved.
-    Idle(Predecessor),
-}
+use engine_frame::schedule::{DueTick, steps_ns};
 
 /// What a cell's next instance starts from.
 #[derive(Default)]
 pub struct Succession {
-    /// The instance before, until the next one is made.
-    before: Option<Before>,
-    /// The host's side of the instance whose state the newest one is taking over.
-    saving: Option<Arc<InstanceCx>>,
     /// The newest checkpoint, or a state on its way from one instance to the next.
-    state: Option<SavedState>,
+    pub(crate) state: Option<SavedState>,
     /// Why the newest checkpoint failed; `None` while all is well.
     fault: Option<String>,
     /// When the next checkpoint is due, in the world's time in nanoseconds.
@@ -42,26 +20,6 @@ pub struct Succession {
 }
 
 impl Succession {
-    /// Says that nothing that the instance before does counts any more.
-    fn cancel(&self) {
-        if let Some(Before::Busy { cx, .. }) = &self.before {
-            cx.cancel();
-        }
-        if let Some(cx) = &self.saving {
-            cx.cancel();
-        }
-    }
-
-    /// Returns whether the turn of the instance before is still under way.
-    fn awaits(&self) -> bool {
-        matches!(self.before, Some(Before::Busy { .. }))
-    }
-
-    /// Returns whether a new instance still waits for the state of the one before.
-    pub(crate) fn is_saving(&self) -> bool {
-        self.saving.as_ref().is_some_and(|cx| !cx.is_cancelled())
-    }
-
     /// Returns the frame of the state that the next instance starts from.
     pub(crate) fn frame(&self) -> Option<u64> {
         self.state.as_ref().map(|s| s.frame)
@@ -69,69 +27,15 @@ impl Succession {
 }
 
 impl CellEntry {
-    /// Cancels all instances that this entry still knows of.
-    pub(crate) fn cancel(&self) {
-        if let Some(cx) = &self.cx {
-            cx.cancel();
-        }
-        self.succession.cancel();
-    }
-
-    /// Lets the next instance start from what `old`, the same cell before, knows. Its instance ends.
-    pub(crate) fn succeed(&mut self, old: &mut Self, now_ns: u64) {
-        self.succession = std::mem::take(&mut old.succession);
-        if old.built.as_ref().is_none_or(|b| b.shape.is_none()) && self.succession.before.is_none() {
-            return old.cancel();
-        }
-        let turn = old.turn.take();
-        if let Some(before) = turn.and_then(|mut t| Predecessor::of(&mut t)) {
-            old.cx = None;
-            self.succession.before = Some(Before::Idle(before));
-        } else if matches!(old.life, Life::Busy { .. }) && self.key == old.key {
-            if let Some(cx) = old.cx.take() {
-                self.succession.before = Some(Before::Busy { epoch: old.epoch, cx });
-                self.life = Life::Waiting { until_ns: now_ns + HUNG_TICK_NS };
-            }
-        } else {
-            old.cancel();
-            if self.succession.awaits() && self.key == old.key {
-                self.life = old.life.clone();
-            }
-        }
-    }
-
-    /// Starts the next instance from its defaults, but for what a healthy one before it knows.
-    pub(crate) fn forget_state(&mut self) {
-        self.succession.state = None;
-    }
-
-    /// Returns what the instance that is about to be made starts from.
+    /// Returns what the instance starts from that is about to be made, after one that is over.
     pub(crate) fn legacy(&mut self) -> Option<Legacy> {
-        let predecessor = match self.succession.before.take() {
-            None => None,
-            Some(Before::Idle(before)) => Some(before),
-            Some(Before::Busy { cx, .. }) => {
-                for cx in [Some(cx), self.succession.saving.take()].into_iter().flatten() {
-                    cx.cancel();
-                }
-                tracing::warn!(
-                    cell = &*self.name,
-                    "its old instance did not return; its newest state is lost"
-                );
-                None
-            }
-        };
-        let checkpoint = self.succession.state.clone();
-        if predecessor.is_none() && checkpoint.is_none() {
-            return None;
-        }
+        let checkpoint = self.succession.state.clone()?;
         let Some(shape) = self.built.as_ref().and_then(|b| b.shape.clone()) else {
             self.succession.state = None;
             tracing::warn!(cell = &*self.name, "its state is dropped: the new build keeps none");
             return None;
         };
-        self.succession.saving = predecessor.as_ref().map(|p| Arc::clone(p.cx()));
-        Some(Legacy { predecessor, checkpoint, shape })
+        Some(Legacy::after_end(Some(checkpoint), shape))
     }
 
     /// Takes the tick that is due, with a checkpoint if it is time.
@@ -192,7 +96,6 @@ impl World {
             entry.succession.fault = fault;
         }
         let entry = &mut self.cells[n];
-        entry.succession.saving = None;
         if let Some(state) = turn.outcome.saved.take() {
             entry.succession.state = Some(state);
         }
@@ -200,28 +103,5 @@ impl World {
         if turn.outcome.forgets || arrived {
             entry.succession.state = None;
         }
-    }
-
-    /// Takes a turn of an instance that was replaced while the turn was under way: it can be saved now.
-    pub(crate) fn take_before(&mut self, mut turn: Box<Turn>) {
-        let Some(n) = self.line(turn.cell) else { return };
-        let entry = &mut self.cells[n];
-        match &entry.succession.before {
-            Some(Before::Busy { epoch, .. }) if *epoch == turn.epoch => {}
-            _ => return,
-        }
-        self.take_saved(n, &mut turn);
-        let entry = &mut self.cells[n];
-        entry.succession.before = None;
-        match std::mem::take(&mut turn.outcome.ending) {
-            Ending::Over(why) => {
-                tracing::warn!(cell = &*entry.name, "{why}, as it was replaced; its newest state is lost");
-            }
-            _ => entry.succession.before = Predecessor::of(&mut turn).map(Before::Idle),
-        }
-        if matches!(entry.life, Life::Waiting { .. }) {
-            entry.life = Life::Waiting { until_ns: 0 };
-        }
-        self.wake(n);
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     cx::{HOST_TABLE, InstanceCx, TurnKind},
     library::CellLibrary,
     record::Record,
+    renewal::Renewal,
     turn::{MAX_SAVED_BYTES, Placed},
 };
 use cell_abi::{Bytes, CellState, LogLevel, Status, TickRecord};
@@ -17,6 +18,7 @@ pub struct ThreadCell {
     state: *mut CellState,
     // The cell holds a pointer to it; keep it as long as the state.
     cx: Arc<InstanceCx>,
+    renewal: Option<Renewal>,
 }
 
 // SAFETY: a cell is an actor: its entries are called by one thread at a time, which may differ from call to
@@ -45,7 +47,7 @@ impl ThreadCell {
             };
             return Err(why);
         }
-        Ok(Self { library: Arc::clone(library), state, cx: Arc::clone(cx) })
+        Ok(Self { library: Arc::clone(library), state, cx: Arc::clone(cx), renewal: None })
     }
 }
 
@@ -106,6 +108,16 @@ impl Placed for ThreadCell {
         };
         // SAFETY: as in `enter`; the bytes live for the call.
         unsafe { restore(self.state, Bytes::of(state)) }
+    }
+
+    fn renew(&mut self, mut renewal: Renewal) -> Result<(), String> {
+        renewal.make().map_err(|e| e.to_string())?;
+        self.renewal = Some(renewal);
+        Ok(())
+    }
+
+    fn take_renewal(&mut self) -> Option<Renewal> {
+        self.renewal.take()
     }
 }
 

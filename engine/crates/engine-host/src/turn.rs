@@ -3,7 +3,7 @@ mod follow;
 mod legacy;
 
 pub use follow::{Followers, NowLink};
-pub use legacy::{Legacy, MAX_SAVED_BYTES, Predecessor, SavedState};
+pub use legacy::{Legacy, MAX_SAVED_BYTES, Place, Predecessor, SavedState};
 
 use crate::{
     cx::{InstanceCx, Outgoing, TurnKind},
@@ -32,7 +32,13 @@ pub trait Placed: Send {
     /// Restores a state that was saved, before the first load.
     fn restore(&mut self, state: &Arc<[u8]>) -> Status;
 
-    /// Returns the new region that the instance's process has mapped, once.
+    /// Makes the new region of its buffers and lets the instance write to it from now on.
+    ///
+    /// # Errors
+    /// Why it cannot; the instance is over then.
+    fn renew(&mut self, renewal: Renewal) -> Result<(), String>;
+
+    /// Returns the new region that the instance has mapped, once.
     fn take_renewal(&mut self) -> Option<Renewal> {
         None
     }
@@ -106,7 +112,11 @@ pub struct Turn {
     pub work: Work,
     /// Makes the instance first.
     pub maker: Option<Maker>,
-    /// What the instance starts from when it is made.
+    /// The new region for the buffers of an instance that begins.
+    pub renewal: Option<Renewal>,
+    /// It is the first turn of its instance in the world: nothing was recorded for it.
+    pub first: bool,
+    /// What the instance starts from.
     pub legacy: Option<Legacy>,
     /// The instance.
     pub instance: Option<Box<dyn Placed>>,
@@ -133,6 +143,31 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// Returns an empty turn for an instance to come.
+    #[must_use]
+    pub fn new(cell: u32, epoch: u64, cx: &Arc<InstanceCx>) -> Self {
+        Self {
+            cell,
+            epoch,
+            work: Work::default(),
+            maker: None,
+            renewal: None,
+            first: true,
+            legacy: None,
+            instance: None,
+            cx: Arc::clone(cx),
+            record: Record::default(),
+            grants: Vec::new(),
+            holds: Vec::new(),
+            links: Vec::new(),
+            followers: Arc::default(),
+            wakes_host: false,
+            counted_in: None,
+            delay_us: 0,
+            outcome: Outcome::default(),
+        }
+    }
+
     /// Returns whether something else can go on when the host takes this turn back: the sooner, the better.
     #[must_use]
     pub fn is_awaited(&self) -> bool {
@@ -163,21 +198,9 @@ impl Turn {
         self.outcome.saved = None;
         self.outcome.save_fault = None;
         self.outcome.forgets = false;
-        if let Some(make) = self.maker.take() {
-            let mut legacy = self.legacy.take();
-            let state = legacy.as_mut().and_then(|l| self.collect(l));
-            match make(&self.cx) {
-                Ok(instance) => self.instance = Some(instance),
-                Err(why) => return Ending::Over(why),
-            }
-            if let (Some(legacy), Some(state)) = (legacy, state)
-                && let Err(why) = self.restore(&legacy, &state)
-            {
-                return Ending::Over(why);
-            }
-        }
-        if self.instance.is_none() {
-            return Ending::Over("the cell has no instance".to_owned());
+        self.first = false;
+        if let Err(why) = self.begin() {
+            return Ending::Over(why);
         }
         let mut load_failed = None;
         if self.work.load {
@@ -211,9 +234,27 @@ impl Turn {
         load_failed.map_or(Ending::Done, Ending::LoadFailed)
     }
 
-    /// Ends the instance before and returns the state to start from.
-    fn collect(&mut self, legacy: &mut Legacy) -> Option<SavedState> {
-        let (state, fault) = legacy.collect();
+    /// Makes the instance if it is to be made, and lets it have its memory and the state that it starts from.
+    fn begin(&mut self) -> Result<(), String> {
+        if let Some(make) = self.maker.take() {
+            self.instance = Some(make(&self.cx)?);
+        }
+        let mut legacy = self.legacy.take();
+        let state = legacy.as_mut().map_or(Ok(None), |l| self.collect(l))?;
+        let instance = self.instance.as_mut().ok_or("the cell has no instance")?;
+        // After the state was saved: nothing is published to the old region any more.
+        if let Some(renewal) = self.renewal.take() {
+            instance.renew(renewal)?;
+        }
+        match (legacy, state) {
+            (Some(legacy), Some(state)) => self.restore(&legacy, &state),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the state to start from.
+    fn collect(&mut self, legacy: &mut Legacy) -> Result<Option<SavedState>, String> {
+        let (state, fault) = legacy.collect()?;
         if let Some(why) = fault {
             let then = match &state {
                 Some(s) => format!("the checkpoint of frame {}", s.frame),
@@ -222,10 +263,11 @@ impl Turn {
             tracing::warn!(cell = &*self.cx.name, "its state was not saved ({why}); it starts from {then}");
         }
         self.outcome.saved.clone_from(&state);
-        state
+        Ok(state)
     }
 
-    /// Restores a state into the instance that was just made; one that does not fit leaves it with its defaults.
+    /// Restores a state into the instance that was just made. One that does not fit leaves it with its defaults, unless
+    /// the instance before waits to go on with it.
     fn restore(&mut self, legacy: &Legacy, state: &SavedState) -> Result<(), String> {
         let instance = self.instance.as_mut().expect("it was just made");
         let (status, why) = match legacy.fault(state) {
@@ -243,6 +285,9 @@ impl Turn {
             },
         };
         (self.outcome.saved, self.outcome.forgets) = (None, true);
+        if legacy.is_handed_over() {
+            return Err(why);
+        }
         if status != Status::FAILED {
             return Err(format!("{why}; the next instance starts from its defaults"));
         }
@@ -304,6 +349,10 @@ mod tests {
 
         fn restore(&mut self, _: &Arc<[u8]>) -> Status {
             Status::FAILED
+        }
+
+        fn renew(&mut self, _: Renewal) -> Result<(), String> {
+            Ok(())
         }
     }
 

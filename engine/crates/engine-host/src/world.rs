@@ -2,6 +2,8 @@
 mod start;
 mod wire;
 
+pub(crate) use start::maker;
+
 use crate::{
     book::SlotBook, builder::Project, cells::CellEntry, closer::Closer, cx::Services, library::Libraries,
     process_cell::Start, turn::Work, turns::TurnPool,
@@ -65,10 +67,12 @@ pub struct World {
     pub(crate) options: WorldOptions,
     pub(crate) scene: Scene,
     pub(crate) services: Arc<Services>,
-    pub(crate) libraries: Libraries,
+    pub(crate) libraries: Arc<Libraries>,
     pub(crate) renderer: Renderer,
     /// In scene order: the index is the cell's line.
     pub(crate) cells: Vec<CellEntry>,
+    /// Instances that are being replaced.
+    pub(crate) swaps: crate::swap::Swaps,
     /// By a cell's key (which never changes), its line.
     pub(crate) lines: Vec<Option<usize>>,
     pub(crate) next_key: u32,
@@ -144,9 +148,10 @@ impl World {
             project,
             scene,
             services,
-            libraries: Libraries::default(),
+            libraries: Arc::default(),
             renderer,
             cells: Vec::new(),
+            swaps: crate::swap::Swaps::default(),
             lines: Vec::new(),
             next_key: 0,
             contracts: Contracts::default(),

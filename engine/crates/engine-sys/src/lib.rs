@@ -25,6 +25,7 @@
 
 mod atomic_file;
 mod child;
+mod clock;
 mod copy;
 mod fds;
 pub mod jail;
@@ -49,6 +50,7 @@ pub use child::{
     CHILD_OPEN_FILES, ChildProcess, ExitCause, ParentGone, SpawnError, bind_to_parent, end_with_parent,
     spawn_self, wait_for_any,
 };
+pub use clock::local_time;
 pub use copy::{copy_in, copy_out};
 pub use fds::{CONTROL_FD, ControlError, ControlSocket, MAX_FDS};
 pub use limits::OpenFiles;

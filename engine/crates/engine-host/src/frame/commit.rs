@@ -34,7 +34,7 @@ impl World {
         let line = self.line(turn.cell).filter(|n| self.cells[*n].epoch == turn.epoch);
         let Some(n) = line else {
             self.settle(&mut turn, false);
-            return self.take_before(turn);
+            return self.take_candidate(turn);
         };
         let (ticked, time_ns) = (turn.outcome.ticked, self.time_ns);
         self.settle(&mut turn, ticked);
@@ -106,17 +106,28 @@ impl World {
         self.quit |= requests & (1 << Request::QUIT.0) != 0;
         match std::mem::take(&mut turn.outcome.ending) {
             Ending::Done => {
-                if turn.work.load {
+                let loaded = turn.work.load;
+                if loaded {
                     entry.load_fault = None;
                 }
                 entry.life = Life::Idle;
                 entry.turn = Some(turn);
+                if loaded && entry.probation.is_some() {
+                    self.took_over(n);
+                }
+            }
+            Ending::LoadFailed(why) if entry.rolls_back_for_load() => {
+                drop(turn);
+                self.crashed(n, &why);
             }
             Ending::LoadFailed(why) => {
                 tracing::error!(cell = &*entry.name, "{why}");
                 entry.load_fault = Some(why);
                 entry.life = Life::Idle;
                 entry.turn = Some(turn);
+                if entry.probation.is_some() {
+                    self.took_over(n);
+                }
             }
             Ending::Over(why) => {
                 drop(turn);

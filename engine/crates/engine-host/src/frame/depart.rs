@@ -23,7 +23,7 @@ impl World {
         let mut turn = entry.turn.take()?;
         turn.work = std::mem::take(&mut entry.wants);
         turn.delay_us = delay_us;
-        if turn.maker.is_some() {
+        if turn.first {
             turn.record.screen_px = self.options.screen_px;
             turn.record.params = Arc::clone(&entry.params);
             turn.record.params_version = entry.params_version;

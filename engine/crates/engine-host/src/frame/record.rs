@@ -50,6 +50,8 @@ impl World {
         let (busy, ticks) = match entry.life {
             Life::Idle => (entry.wants.load, false),
             Life::Busy { ticks: true, .. } => (true, true),
+            // It takes over, and has the time of the one before.
+            Life::Busy { ticks: false, .. } if entry.probation.is_some() => (true, false),
             // Without an instance, or before its load, no time passes for it.
             Life::Busy { ticks: false, .. } | Life::Waiting { .. } | Life::Down { .. } => return,
         };

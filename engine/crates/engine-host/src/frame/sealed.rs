@@ -45,7 +45,8 @@ impl World {
         }
         let mut live = BTreeSet::new();
         for c in &self.cells {
-            if let Some(cx) = &c.cx {
+            // What the instance before drew is drawn again if it comes back.
+            for cx in [c.cx.as_ref(), c.probation.as_ref().map(|f| &f.cx)].into_iter().flatten() {
                 live.extend(cx.io().sealed.iter().map(|s| s.id));
             }
         }

@@ -2,15 +2,20 @@
 use super::LOAD_LIMIT;
 use crate::{cells::Life, turns::LongTurn, world::World};
 use engine_frame::supervise::{AfterCrash, HUNG_TICK_NS};
+use engine_scene::Placement;
 
 /// Every how many frames idle processes and instances that end are looked at.
 const LOOK_EVERY: u64 = 32;
 
 impl World {
-    /// An instance is over. Its published data and its passes stay; a new one follows after a pause.
-    pub(super) fn crashed(&mut self, n: usize, why: &str) {
+    /// An instance is over. If it has just taken over, the one before goes on. Else its published data and its passes
+    /// stay, and a new one follows after a pause.
+    pub(crate) fn crashed(&mut self, n: usize, why: &str) {
         let now_ns = self.now_ns();
         self.wake(n);
+        if self.roll_back(n, why) {
+            return;
+        }
         let entry = &mut self.cells[n];
         let cx = entry.cx.take();
         entry.crash = Some(why.to_owned());
@@ -80,19 +85,26 @@ impl World {
                 // An earlier instance's turn, which was replaced already.
                 continue;
             }
-            let saving = self.cells[n].succession.is_saving();
+            let saving = self.cells[n].probation.as_ref().is_some_and(|f| f.is_saving());
             let limit_ns = if ticks || saving { HUNG_TICK_NS } else { LOAD_LIMIT.as_nanos() as u64 };
             if for_ns > limit_ns {
                 let entry = &mut self.cells[n];
-                entry.cancel();
+                if let Some(cx) = &entry.cx {
+                    cx.cancel();
+                }
                 // The hung turn keeps its slots; when it ever returns, its epoch is over.
-                entry.epoch += 1;
+                entry.epoch = entry.next_epoch();
                 entry.counters.zombies += 1;
                 entry.hung = true;
-                // A hung thread cannot be ended, a process can: from now on it runs where it can do no harm.
-                entry.quarantined |= ticks && self.options.placement.is_none();
                 let what = if saving { "its old instance, whose state was to be saved, " } else { "" };
                 self.crashed(n, &format!("{what}hung for {} s and was replaced", for_ns / 1_000_000_000));
+                // A hung thread cannot be ended, a process can: the next instance runs where it can do no harm.
+                let entry = &mut self.cells[n];
+                let went_back = entry.life == Life::Idle;
+                entry.quarantined |= ticks
+                    && !went_back
+                    && entry.placed == Placement::Thread
+                    && self.options.placement.is_none();
             }
         }
         self.long_turns = long;

@@ -60,6 +60,16 @@ impl Placed for ProcessCell {
         status
     }
 
+    fn renew(&mut self, mut renewal: Renewal) -> Result<(), String> {
+        let status = self.guarded(|cell| {
+            let region = renewal.make().map_err(|e| Lost(e.to_string()))?;
+            cell.offer(&region, true)?;
+            cell.renewal = Some(renewal);
+            Ok(Status::OK)
+        });
+        if status.is_ok() { Ok(()) } else { Err(self.cx.take_reason(TurnKind::None, status)) }
+    }
+
     fn take_renewal(&mut self) -> Option<Renewal> {
         self.renewal.take()
     }

@@ -1,10 +1,10 @@
-//! What an instance takes over from the one before: state that was saved in its planned end, or in a checkpoint.
+//! What an instance takes over from the one before: state that is saved for it, or a checkpoint.
 //!
-//! It is saved, judged and restored within the new instance's first turn, on a tick thread: the host waits for nothing.
-use super::{Placed, Turn};
+//! It is saved, judged and restored within one turn of the new instance, on a tick thread: the host waits for nothing.
+use super::Placed;
 use crate::cx::{InstanceCx, TurnKind};
 use cell_abi::{Status, saved::Saved, shape::ShapeSection};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most bytes of state that are kept of a cell.
 pub const MAX_SAVED_BYTES: usize = 60 << 20;
@@ -18,36 +18,57 @@ pub struct SavedState {
     pub frame: u64,
 }
 
-/// An instance that is to end as planned.
+/// Where an instance waits while another one takes its place: it comes back here as soon as its state is saved, so that
+/// it is there when the other one hangs.
+#[derive(Clone, Default)]
+pub struct Place(Arc<Mutex<Option<Box<dyn Placed>>>>);
+
+impl Place {
+    fn instance(&self) -> MutexGuard<'_, Option<Box<dyn Placed>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts an instance here.
+    pub fn put(&self, instance: Box<dyn Placed>) {
+        *self.instance() = Some(instance);
+    }
+
+    /// Takes the instance.
+    #[must_use]
+    pub fn take(&self) -> Option<Box<dyn Placed>> {
+        self.instance().take()
+    }
+
+    /// Returns whether no instance is here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.instance().is_none()
+    }
+}
+
+/// An instance whose state another one takes over.
 pub struct Predecessor {
-    instance: Box<dyn Placed>,
-    cx: Arc<InstanceCx>,
-    frame: u64,
+    /// The instance.
+    pub instance: Box<dyn Placed>,
+    /// The host's side of it.
+    pub cx: Arc<InstanceCx>,
+    /// The frame of its newest tick.
+    pub frame: u64,
+    /// Where it waits afterwards.
+    pub place: Place,
 }
 
 impl Predecessor {
-    /// Takes the instance out of a turn that does not run.
-    #[must_use]
-    pub fn of(turn: &mut Turn) -> Option<Self> {
-        let instance = turn.instance.take()?;
-        Some(Self { instance, cx: Arc::clone(&turn.cx), frame: turn.record.frame })
-    }
-
-    /// Returns the host's side of it.
-    #[must_use]
-    pub fn cx(&self) -> &Arc<InstanceCx> {
-        &self.cx
-    }
-
-    /// Saves its state and ends it.
-    fn save(mut self) -> Result<SavedState, String> {
+    /// Saves its state. A healthy instance is in its place afterwards.
+    fn save(mut self) -> Result<SavedState, (Status, String)> {
         let saved = save(&mut *self.instance, &self.cx);
-        // Nothing that it does counts any more.
-        self.cx.cancel();
-        match saved {
-            Ok(bytes) => Ok(SavedState { bytes, frame: self.frame }),
-            Err((_, why)) => Err(why),
+        if matches!(saved, Ok(_) | Err((Status::FAILED, _))) {
+            self.place.put(self.instance);
+        } else {
+            // Nothing that it does counts any more.
+            self.cx.cancel();
         }
+        saved.map(|bytes| SavedState { bytes, frame: self.frame })
     }
 }
 
@@ -55,19 +76,49 @@ impl Predecessor {
 pub struct Legacy {
     /// The instance before, if it is healthy.
     pub predecessor: Option<Predecessor>,
-    /// What to take when it cannot be had of the instance before.
+    /// What to take when there is none, or when it ends as its state is saved.
     pub checkpoint: Option<SavedState>,
     /// What the new build restores.
     pub shape: Arc<ShapeSection>,
+    handed_over: bool,
 }
 
 impl Legacy {
-    /// Ends the instance before and returns the state to start from, and why the newest could not be had.
-    pub(super) fn collect(&mut self) -> (Option<SavedState>, Option<String>) {
+    /// Returns what an instance starts from that takes the place of one that is over.
+    #[must_use]
+    pub fn after_end(checkpoint: Option<SavedState>, shape: Arc<ShapeSection>) -> Self {
+        Self { predecessor: None, checkpoint, shape, handed_over: false }
+    }
+
+    /// Returns what an instance starts from that takes over from one that waits.
+    #[must_use]
+    pub fn handed_over(
+        predecessor: Predecessor,
+        checkpoint: Option<SavedState>,
+        shape: Arc<ShapeSection>,
+    ) -> Self {
+        Self { predecessor: Some(predecessor), checkpoint, shape, handed_over: true }
+    }
+
+    /// Returns whether the instance before waits: it goes on when its state does not fit.
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.handed_over
+    }
+
+    /// Returns the state to start from, and why the newest could not be had.
+    ///
+    /// # Errors
+    /// The instance before is well, but its state could not be saved.
+    pub(super) fn collect(&mut self) -> Result<(Option<SavedState>, Option<String>), String> {
         match self.predecessor.take().map(Predecessor::save) {
-            Some(Ok(saved)) => (Some(saved), None),
-            Some(Err(why)) => (self.checkpoint.take(), Some(why)),
-            None => (self.checkpoint.take(), None),
+            Some(Ok(saved)) => Ok((Some(saved), None)),
+            Some(Err((Status::FAILED, why))) => Err(format!("the old one's {why}")),
+            Some(Err((_, why))) => {
+                // There is nobody to go back to.
+                self.handed_over = false;
+                Ok((self.checkpoint.take(), Some(why)))
+            }
+            None => Ok((self.checkpoint.take(), None)),
         }
     }
 

@@ -35,6 +35,10 @@ impl Placed for Told {
         Err(Status::FAILED)
     }
 
+    fn renew(&mut self, _: crate::renewal::Renewal) -> Result<(), String> {
+        Ok(())
+    }
+
     fn restore(&mut self, _: &Arc<[u8]>) -> Status {
         Status::FAILED
     }

@@ -6,8 +6,8 @@ use crate::{
     closer::Ends,
     cx::InstanceCx,
     frame::LOAD_LIMIT,
+    library::CellLibrary,
     process_cell::{ProcessCell, Start},
-    renewal::Renewal,
     thread_cell::ThreadCell,
     turn::{Maker, Placed, Work},
 };
@@ -90,8 +90,9 @@ impl World {
         if entry.quarantined {
             return Placement::Process;
         }
-        self.options.placement.unwrap_or(entry.scene.at)
+        entry.moved_to.or(self.options.placement).unwrap_or(entry.scene.at)
     }
+
     /// Hands a cell's shader to the renderer if its text changed. An empty or unreadable file changes nothing when
     /// there was a text before.
     pub(crate) fn take_shader(&mut self, n: usize) -> Result<(), RendererGone> {
@@ -172,24 +173,14 @@ impl World {
         let start = self.options.processes.clone();
         let entry = &mut self.cells[n];
         let Some(built) = entry.built.clone() else { return };
-        entry.epoch += 1;
         (entry.hung, entry.has_loaded) = (false, false);
-        if entry.epoch > 1 {
-            entry.counters.restarts += 1;
-        }
-        let renewal = match self.book.replace_instance(&entry.name, placement) {
-            Ok(renewal) => renewal,
-            Err(error) => {
-                tracing::error!(cell = &*entry.name, "{error}");
-                None
-            }
-        };
+        entry.counters.restarts += u64::from(entry.epoch > 0);
+        entry.epoch = entry.next_epoch();
+        entry.placed = placement;
         let cx = InstanceCx::new(Arc::clone(&entry.name), services);
         let mut turn = entry.new_turn(&cx);
-        turn.maker = Some(match placement {
-            Placement::Thread => thread_maker(entry, ends),
-            Placement::Process => process_maker(&built, renewal, start, ends),
-        });
+        turn.maker = Some(maker(placement, &built, entry.library.as_ref(), start, ends));
+        turn.renewal = self.book.replace_instance(&entry.name, placement);
         turn.legacy = entry.legacy();
         entry.cx = Some(cx);
         entry.turn = Some(turn);
@@ -200,24 +191,27 @@ impl World {
     }
 }
 
-fn thread_maker(entry: &CellEntry, ends: Ends) -> Maker {
-    match &entry.library {
-        None => Box::new(|_| Err("its library is not loaded".to_owned())),
-        Some(library) => {
-            let library = Arc::clone(library);
+/// Returns what makes an instance of a build at `placement`; on a thread, of its loaded library.
+pub(crate) fn maker(
+    placement: Placement,
+    built: &BuiltCell,
+    library: Option<&Arc<CellLibrary>>,
+    start: Start,
+    ends: Ends,
+) -> Maker {
+    match (placement, library.map(Arc::clone)) {
+        (Placement::Thread, None) => Box::new(|_| Err("its library is not loaded".to_owned())),
+        (Placement::Thread, Some(library)) => Box::new(move |cx| {
+            ThreadCell::create(&library, cx).map(|c| Box::new(ends.hold(c)) as Box<dyn Placed>)
+        }),
+        (Placement::Process, _) => {
+            let path = built.path.clone();
             Box::new(move |cx| {
-                ThreadCell::create(&library, cx).map(|c| Box::new(ends.hold(c)) as Box<dyn Placed>)
+                let cell = ProcessCell::create(&path, cx, &start)?;
+                Ok(Box::new(ends.hold(cell)) as Box<dyn Placed>)
             })
         }
     }
-}
-
-fn process_maker(built: &BuiltCell, renewal: Option<Renewal>, start: Start, ends: Ends) -> Maker {
-    let path = built.path.clone();
-    Box::new(move |cx| {
-        let cell = ProcessCell::create(&path, cx, renewal, &start)?;
-        Ok(Box::new(ends.hold(cell)) as Box<dyn Placed>)
-    })
 }
 
 fn shown(path: &Path, root: &Path) -> String {

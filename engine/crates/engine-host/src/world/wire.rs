@@ -1,9 +1,12 @@
 //! Names are resolved: who writes which buffer, who reads it, who waits for whom.
 use super::World;
-use crate::{book::DeclaredBuffer, cells::PortUse};
-use cell_abi::ports::{Direction, PortKind};
+use crate::{
+    book::DeclaredBuffer,
+    cells::{CellEntry, PortUse},
+};
+use cell_abi::ports::{Direction, PortKind, PortTable};
 use engine_frame::{
-    contracts::{CellDecl, Resource},
+    contracts::{CellDecl, ContractFault, Contracts, Resource},
     links::NowGraph,
     plan::CellLine,
 };
@@ -24,19 +27,11 @@ impl World {
         }
         self.params_changed = true;
         self.names = self.cells.iter().map(|c| Arc::clone(&c.name)).collect();
-        let mut decls = Vec::new();
         self.by_name = self.cells.iter().enumerate().map(|(n, c)| (Arc::clone(&c.name), n)).collect();
-        for (n, c) in self.cells.iter_mut().enumerate() {
+        for c in &mut self.cells {
             c.contract_fault = None;
-            if let (true, Some(built)) = (c.on, &c.built) {
-                decls.push(CellDecl {
-                    line: CellLine(n as u32),
-                    name: Arc::clone(&c.name),
-                    table: Arc::clone(&built.ports),
-                });
-            }
         }
-        let faults = self.contracts.declare(&decls);
+        let faults = self.contracts.declare(&self.declarations(None));
         for f in faults {
             let other = f.other().map(|o| self.cells[o.0 as usize].scene.clone());
             let entry = &mut self.cells[f.line().0 as usize];
@@ -83,6 +78,29 @@ impl World {
             }
         }
         self.plan_dirty = true;
+    }
+
+    /// Returns what the cells that are on declare; for the cell in one line, another table instead.
+    fn declarations(&self, instead: Option<(usize, &Arc<PortTable>)>) -> Vec<CellDecl> {
+        let of = |(n, c): (usize, &CellEntry)| {
+            let built = c.built.as_ref().filter(|_| c.on)?;
+            let table = instead.filter(|i| i.0 == n).map_or(&built.ports, |i| i.1);
+            Some(CellDecl { line: CellLine(n as u32), name: Arc::clone(&c.name), table: Arc::clone(table) })
+        };
+        self.cells.iter().enumerate().filter_map(of).collect()
+    }
+
+    /// Returns why the names of a port table would not fit the other cells', as a sentence.
+    pub(crate) fn misfit(&self, n: usize, table: &Arc<PortTable>) -> Option<String> {
+        let faults = Contracts::default().declare(&self.declarations(Some((n, table))));
+        let is_new = |f: &&ContractFault| {
+            let line = f.line().0 as usize;
+            line == n || self.cells[line].contract_fault.is_none()
+        };
+        faults.iter().find(is_new).map(|f| {
+            let whose = &self.cells[f.line().0 as usize].name;
+            format!("the names would not fit any more (`{whose}`): {f}")
+        })
     }
 
     fn resolve_ports(&mut self, n: usize) {

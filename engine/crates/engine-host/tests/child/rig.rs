@@ -50,6 +50,15 @@ enum Instance {
     Process(Box<closer::Instance<ProcessCell>>),
 }
 
+impl Instance {
+    fn placed(&mut self) -> &mut dyn Placed {
+        match self {
+            Self::Thread(cell) => cell,
+            Self::Process(cell) => &mut **cell,
+        }
+    }
+}
+
 struct Line {
     name: Arc<str>,
     built: BuiltCell,
@@ -214,21 +223,24 @@ impl World<'_> {
     /// Makes a new instance as the host does: the book first, then the process, then its region.
     fn place_now(&mut self, n: usize, path: &Path) -> Result<(), String> {
         let line = &mut self.lines[n];
-        let renewal = self.book.replace_instance(&line.name, line.placement).map_err(|e| e.to_string())?;
-        line.instance = Some(match line.placement {
+        let renewal = self.book.replace_instance(&line.name, line.placement);
+        let (ends, start) = (self.closer.ends(), &self.start);
+        let mut instance = match line.placement {
             Placement::Thread => {
                 let library = self.rig.libraries.load(path).map_err(|e| e.to_string())?;
-                Instance::Thread(self.closer.ends().hold(ThreadCell::create(&library, &line.cx)?))
+                Instance::Thread(ends.hold(ThreadCell::create(&library, &line.cx)?))
             }
             Placement::Process => {
-                let mut cell =
-                    self.closer.ends().hold(ProcessCell::create(path, &line.cx, renewal, &self.start)?);
-                if let Some(renewal) = cell.take_renewal() {
-                    assert!(self.book.adopt(renewal));
-                }
-                Instance::Process(Box::new(cell))
+                Instance::Process(Box::new(ends.hold(ProcessCell::create(path, &line.cx, start)?)))
             }
-        });
+        };
+        if let Some(renewal) = renewal {
+            instance.placed().renew(renewal)?;
+        }
+        if let Some(renewal) = instance.placed().take_renewal() {
+            assert!(self.book.adopt(renewal));
+        }
+        line.instance = Some(instance);
         Ok(())
     }
 
@@ -265,10 +277,7 @@ impl World<'_> {
             r.ports.push(slots);
         }
         line.cx.io().begin(kind);
-        let status = match line.instance.as_mut().unwrap() {
-            Instance::Thread(cell) => cell.call(kind, r),
-            Instance::Process(cell) => cell.call(kind, r),
-        };
+        let status = line.instance.as_mut().unwrap().placed().call(kind, r);
         let mut io = line.cx.io();
         let (passes, sealed) = (io.passes.take(), io.sealed.iter().map(|s| s.id).collect());
         drop(io);

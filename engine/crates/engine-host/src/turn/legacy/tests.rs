@@ -6,7 +6,7 @@ use crate::{
     par::ParPool,
     record::Record,
     sealed::SealedStore,
-    turn::{Ending, Work},
+    turn::{Ending, Turn, Work},
 };
 use cell_abi::shape::{StateShape, section, section_len};
 use engine_frame::plan::ShaderId;
@@ -44,6 +44,11 @@ impl Placed for Noted {
         self.saves.map(|shape| Saved::write(shape, b"payload"))
     }
 
+    fn renew(&mut self, _: crate::renewal::Renewal) -> Result<(), String> {
+        self.note("renew");
+        Ok(())
+    }
+
     fn restore(&mut self, state: &Arc<[u8]>) -> Status {
         assert!(Saved::read(state).is_ok_and(|s| s.payload == b"payload"));
         self.note("restore");
@@ -61,13 +66,26 @@ fn state(shape: &StateShape, frame: u64) -> SavedState {
     SavedState { bytes: Saved::write(shape, b"payload").into(), frame }
 }
 
+fn shape() -> Arc<ShapeSection> {
+    let shape = section::<{ section_len(Some(&NOW)) }>(Some(&NOW));
+    Arc::new(ShapeSection::parse(&shape).unwrap().unwrap())
+}
+
+/// What a turn left behind.
+struct Ran {
+    turn: Box<Turn>,
+    calls: Vec<String>,
+    /// Where the instance before waits.
+    place: Place,
+}
+
 /// Runs the first turn of an instance that restores `NOW`, after one that saves as `saves` says (if any), with a
-/// checkpoint. Returns the turn and the calls.
+/// checkpoint.
 fn first_turn(
     saves: Option<Result<&'static StateShape, Status>>,
     checkpoint: Option<SavedState>,
     restores: Status,
-) -> (Box<Turn>, Vec<String>) {
+) -> Ran {
     let services = Services {
         pool: ParPool::without_threads(),
         assets: AssetStore::new(std::path::PathBuf::new()),
@@ -78,13 +96,17 @@ fn first_turn(
     let mut entry = CellEntry::new(scene.cells[0].clone(), 1, ShaderId(1));
     let notes = Notes::default();
     let noted = |name, saves, restores| Noted { name, saves, restores, notes: Arc::clone(&notes) };
-    let mut old = entry.new_turn(&InstanceCx::new("cell".into(), Arc::clone(&services)));
-    old.record.frame = 41;
-    old.instance = saves.map(|saves| Box::new(noted("old", saves, Status::OK)) as Box<dyn Placed>);
-    let shape = section::<{ section_len(Some(&NOW)) }>(Some(&NOW));
-    let shape = Arc::new(ShapeSection::parse(&shape).unwrap().unwrap());
-    let mut turn = entry.new_turn(&InstanceCx::new("cell".into(), services));
-    turn.legacy = Some(Legacy { predecessor: Predecessor::of(&mut old), checkpoint, shape });
+    let mut turn = entry.new_turn(&InstanceCx::new("cell".into(), Arc::clone(&services)));
+    let place = Place::default();
+    turn.legacy = Some(match saves {
+        None => Legacy::after_end(checkpoint, shape()),
+        Some(saves) => {
+            let instance = Box::new(noted("old", saves, Status::OK));
+            let cx = InstanceCx::new("cell".into(), services);
+            let predecessor = Predecessor { instance, cx, frame: 41, place: place.clone() };
+            Legacy::handed_over(predecessor, checkpoint, shape())
+        }
+    });
     let new = noted("new", Ok(&NOW), restores);
     turn.maker = Some(Box::new(move |_| {
         new.note("create");
@@ -93,50 +115,62 @@ fn first_turn(
     turn.work = Work { load: true, ..Work::default() };
     turn.run();
     let calls = notes.lock().unwrap().clone();
-    (turn, calls)
+    Ran { turn, calls, place }
 }
 
 const FRESH: [&str; 3] = ["new: create", "new: load", "new: passes"];
 const TAKEN: [&str; 4] = ["new: create", "new: restore", "new: load", "new: passes"];
 
 #[test]
-fn the_old_instance_is_saved_and_ended_and_the_new_one_takes_over_before_its_first_load() {
-    let (turn, calls) = first_turn(Some(Ok(&NOW)), Some(state(&NOW, 3)), Status::OK);
-    assert_eq!(calls, [&["old: save", "old: end"][..], &TAKEN].concat());
+fn the_old_instance_is_saved_and_waits_and_the_new_one_takes_over_before_its_first_load() {
+    let Ran { turn, calls, place } = first_turn(Some(Ok(&NOW)), Some(state(&NOW, 3)), Status::OK);
+    assert_eq!(calls, ["new: create", "old: save", "new: restore", "new: load", "new: passes"]);
     assert_eq!(turn.outcome.ending, Ending::Done);
     assert_eq!(turn.outcome.saved.as_ref().map(|s| s.frame), Some(41), "the newer of both");
     assert!(!turn.outcome.forgets);
+    assert!(!place.is_empty(), "it can go on");
 }
 
 #[test]
-fn without_an_old_instance_or_when_it_cannot_be_saved_the_checkpoint_counts() {
-    let (turn, calls) = first_turn(None, Some(state(&NOW, 3)), Status::OK);
+fn without_an_old_instance_or_when_it_ends_as_it_is_saved_the_checkpoint_counts() {
+    let Ran { turn, calls, .. } = first_turn(None, Some(state(&NOW, 3)), Status::OK);
     assert_eq!(calls, TAKEN);
     assert_eq!(turn.outcome.saved.as_ref().map(|s| s.frame), Some(3));
-    for failure in [Status::FAILED, Status::PANICKED, Status::CANCELLED] {
-        let (turn, calls) = first_turn(Some(Err(failure)), Some(state(&NOW, 3)), Status::OK);
-        assert_eq!(calls, [&["old: save", "old: end"][..], &TAKEN].concat());
+    for failure in [Status::PANICKED, Status::CANCELLED] {
+        let Ran { turn, calls, place } = first_turn(Some(Err(failure)), Some(state(&NOW, 3)), Status::OK);
+        let ended = ["new: create", "old: save", "old: end"];
+        assert_eq!(calls, [&ended[..], &TAKEN[1..]].concat());
         assert_eq!(turn.outcome.saved.as_ref().map(|s| s.frame), Some(3));
-        let (turn, calls) = first_turn(Some(Err(failure)), None, Status::OK);
-        assert_eq!(calls, [&["old: save", "old: end"][..], &FRESH].concat());
+        assert!(place.is_empty(), "there is no way back");
+        let Ran { turn, calls, .. } = first_turn(Some(Err(failure)), None, Status::OK);
+        assert_eq!(calls, [&ended[..], &FRESH[1..]].concat());
         assert_eq!((turn.outcome.ending.clone(), turn.outcome.saved.is_none()), (Ending::Done, true));
     }
 }
 
 #[test]
+fn an_old_instance_that_cannot_be_saved_but_is_well_goes_on() {
+    let Ran { turn, calls, place } = first_turn(Some(Err(Status::FAILED)), Some(state(&NOW, 3)), Status::OK);
+    assert_eq!(calls, ["new: create", "old: save"], "the new one is asked for nothing");
+    let Ending::Over(why) = &turn.outcome.ending else { panic!("{:?}", turn.outcome.ending) };
+    assert_eq!(why, "the old one's `save` failed with status -2");
+    assert!(!place.is_empty());
+}
+
+#[test]
 fn a_state_of_another_shape_is_not_even_shown_to_the_cell() {
-    let (turn, calls) = first_turn(Some(Ok(&PAST)), None, Status::OK);
-    assert_eq!(calls, [&["old: save", "old: end"][..], &FRESH].concat());
+    let Ran { turn, calls, place } = first_turn(Some(Ok(&PAST)), None, Status::OK);
+    assert_eq!(calls, ["new: create", "old: save"]);
+    let different = "its state was saved in another shape: `Ship.hull: f32` became `f64`";
+    assert_eq!(turn.outcome.ending, Ending::Over(different.to_owned()), "the old one waits");
+    assert!(!place.is_empty() && turn.outcome.saved.is_none());
+    let Ran { turn, calls, .. } = first_turn(None, Some(state(&PAST, 3)), Status::OK);
+    assert_eq!(calls, FRESH, "nobody waits: it starts from its defaults");
     assert_eq!(turn.outcome.ending, Ending::Done);
     assert!(turn.outcome.forgets && turn.outcome.saved.is_none(), "no later instance tries it again");
-    let shape = section::<{ section_len(Some(&NOW)) }>(Some(&NOW));
-    let shape = Arc::new(ShapeSection::parse(&shape).unwrap().unwrap());
-    let legacy = Legacy { predecessor: None, checkpoint: None, shape };
+    let legacy = Legacy::after_end(None, shape());
     assert_eq!(legacy.fault(&state(&NOW, 0)), None);
-    assert_eq!(
-        legacy.fault(&state(&PAST, 0)).unwrap(),
-        "its state was saved in another shape: `Ship.hull: f32` became `f64`"
-    );
+    assert_eq!(legacy.fault(&state(&PAST, 0)).unwrap(), different);
     let mut cut = state(&NOW, 0);
     cut.bytes = cut.bytes[..50].into();
     assert_eq!(
@@ -146,12 +180,21 @@ fn a_state_of_another_shape_is_not_even_shown_to_the_cell() {
 }
 
 #[test]
+fn a_state_that_is_refused_is_the_old_instance_s_to_go_on_with() {
+    for refusal in [Status::FAILED, Status::PANICKED] {
+        let Ran { turn, calls, place } = first_turn(Some(Ok(&NOW)), None, refusal);
+        assert_eq!(calls, ["new: create", "old: save", "new: restore"], "no load");
+        assert!(matches!(turn.outcome.ending, Ending::Over(_)) && !place.is_empty());
+    }
+}
+
+#[test]
 fn a_failed_restore_leaves_the_defaults_and_a_panic_ends_the_instance() {
-    let (turn, calls) = first_turn(None, Some(state(&NOW, 3)), Status::FAILED);
+    let Ran { turn, calls, .. } = first_turn(None, Some(state(&NOW, 3)), Status::FAILED);
     assert_eq!(calls, TAKEN, "its state is as it was: it goes on");
     assert_eq!(turn.outcome.ending, Ending::Done);
     assert!(turn.outcome.forgets && turn.outcome.saved.is_none());
-    let (turn, calls) = first_turn(None, Some(state(&NOW, 3)), Status::PANICKED);
+    let Ran { turn, calls, .. } = first_turn(None, Some(state(&NOW, 3)), Status::PANICKED);
     assert_eq!(calls, ["new: create", "new: restore"]);
     assert!(turn.outcome.forgets, "the next one starts from its defaults");
     let Ending::Over(why) = &turn.outcome.ending else { panic!("{:?}", turn.outcome.ending) };

@@ -1,0 +1,23 @@
+//! What was asked for, and what came of it.
+use super::{Ask, SwapReport, Swaps};
+use crate::{cells::CellEntry, world::World};
+use engine_scene::Placement;
+
+impl World {
+    /// Returns the replacements that were asked for lately, the oldest first, and how far they have come.
+    pub fn swaps(&self) -> impl DoubleEndedIterator<Item = &SwapReport> {
+        self.swaps.reports().iter()
+    }
+}
+
+impl Swaps {
+    /// Plans to move an entry whose scene line has another `at:`, unless it is there.
+    pub(crate) fn plan_move(&mut self, entry: &mut CellEntry, at: Placement, frame: u64) {
+        entry.moved_to = None;
+        if at == entry.placed && entry.epoch > 0 {
+            return;
+        }
+        tracing::info!(cell = &*entry.name, "it moves to {at:?}");
+        self.plan(entry, Ask::to(at), frame);
+    }
+}
