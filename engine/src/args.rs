@@ -1,5 +1,7 @@
 //! The command line.
 use clap::{Parser, Subcommand, ValueEnum};
+use engine_host::CellCommand;
+use engine_scene::Placement;
 use std::path::PathBuf;
 
 /// Runs a world of cells.
@@ -92,7 +94,7 @@ pub(crate) enum CtlCommand {
         #[arg(default_value_t = 1, value_name = "N")]
         frames: u64,
     },
-    /// Gives a cell a new instance of its newest build; it keeps its state.
+    /// Gives a cell a new instance of its newest build, which begins from its defaults.
     Restart {
         /// The cell.
         name: String,
@@ -178,6 +180,10 @@ pub(crate) struct RunArgs {
     /// Keys to press while headless: FRAME:KEY, for example 30:W (held until the end) or 30:W:60.
     #[arg(long, value_name = "FRAME:KEY[:UNTIL]", value_parser = parse_press)]
     pub(crate) press: Vec<Press>,
+    /// What to do to cells while headless, each just before a frame: FRAME:swap:CELL (take its newest build),
+    /// FRAME:move:CELL:PLACEMENT, FRAME:restart:CELL, FRAME:enable:CELL or FRAME:disable:CELL.
+    #[arg(long, value_name = "FRAME:ACT:CELL", value_parser = parse_act)]
+    pub(crate) act: Vec<CellAct>,
 }
 
 /// Where to run every cell.
@@ -187,6 +193,27 @@ pub(crate) enum PlacementArg {
     Thread,
     /// In child processes.
     Process,
+}
+
+impl PlacementArg {
+    /// Returns the placement.
+    pub(crate) fn placement(self) -> Placement {
+        match self {
+            Self::Thread => Placement::Thread,
+            Self::Process => Placement::Process,
+        }
+    }
+}
+
+/// What is done to a cell before a frame, for headless runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CellAct {
+    /// The frame.
+    pub(crate) frame: u64,
+    /// What is done.
+    pub(crate) command: CellCommand,
+    /// To which cell.
+    pub(crate) cell: String,
 }
 
 /// What draws.
@@ -239,6 +266,23 @@ fn parse_press(text: &str) -> Result<Press, String> {
     Ok(Press { from, until, key })
 }
 
+fn parse_act(text: &str) -> Result<CellAct, String> {
+    let wrong = || format!("`{text}` is no act; write it like 30:swap:bloom or 30:move:bloom:Process");
+    let parts: Vec<&str> = text.split(':').collect();
+    let (command, [frame, cell]) = match parts[..] {
+        [frame, "move", cell, at] => {
+            let at = PlacementArg::from_str(at, true).map_err(|_| wrong())?;
+            (CellCommand::Move(at.placement()), [frame, cell])
+        }
+        [frame, "swap", cell] => (CellCommand::Swap, [frame, cell]),
+        [frame, "restart", cell] => (CellCommand::Restart, [frame, cell]),
+        [frame, "enable", cell] => (CellCommand::Enable, [frame, cell]),
+        [frame, "disable", cell] => (CellCommand::Disable, [frame, cell]),
+        _ => return Err(wrong()),
+    };
+    Ok(CellAct { frame: frame.parse().map_err(|_| wrong())?, command, cell: cell.to_owned() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,5 +295,13 @@ mod tests {
         let p = parse_press("3:W:9").unwrap();
         assert_eq!((p.from, p.until, p.key), (3, 9, cell_abi::Key::W));
         assert!(parse_press("3:Escap").unwrap_err().contains("did you mean `Escape`"));
+        let moved =
+            CellAct { frame: 30, command: CellCommand::Move(Placement::Process), cell: "bloom".to_owned() };
+        assert_eq!(parse_act("30:move:bloom:process"), Ok(moved));
+        for wrong in
+            ["30:move:bloom", "swap:bloom", "x:swap:bloom", "30:swap:bloom:Thread", "30:move:bloom:Moon"]
+        {
+            assert!(parse_act(wrong).unwrap_err().contains("like 30:swap:bloom"), "{wrong}");
+        }
     }
 }

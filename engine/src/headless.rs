@@ -58,6 +58,9 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             }
         }
         press(&mut input, &args.press, n);
+        for act in args.act.iter().filter(|a| a.frame == n) {
+            world.command(&act.cell, act.command)?;
+        }
         let now = Instant::now();
         let elapsed = now - last;
         last = now;

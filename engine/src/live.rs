@@ -8,7 +8,7 @@ use engine_host::{
     BuildError, Project, World,
     watch::{Changes, Depth, FileWatch},
 };
-use engine_scene::Scene;
+use engine_scene::{CellRef, Scene};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -50,6 +50,9 @@ impl Live {
         let changes = self.watch.as_ref().map(FileWatch::take).unwrap_or_default();
         if !changes.is_empty() {
             let scene = world.take_changes(&changes, &self.scene_path)?;
+            if self.touch_library(&changes, world) {
+                world.take_builds();
+            }
             let code = self.take_code(&changes, world);
             if scene || code {
                 self.read_scene(world)?;
@@ -62,7 +65,10 @@ impl Live {
             let built = build.join();
             self.behind = !matches!(built, Ok(Ok(())));
             match built {
-                Ok(Ok(())) => world.apply_scene(scene)?,
+                Ok(Ok(())) => {
+                    world.apply_scene(scene)?;
+                    world.take_builds();
+                }
                 Ok(Err(error)) => tracing::error!("{error}; the scene stays as it was"),
                 Err(_) => tracing::error!("the build ended without a result; the scene stays as it was"),
             }
@@ -73,8 +79,16 @@ impl Live {
         Ok(())
     }
 
-    /// Takes saved Rust code. Returns whether cells are to be built: a cell that is at fault may be mended. One that
-    /// runs stays as it was built.
+    /// Returns whether a prebuilt library of the scene was saved.
+    fn touch_library(&self, changes: &Changes, world: &World) -> bool {
+        let libraries = world.scene().cells.iter().filter_map(|c| match &c.cell {
+            CellRef::Library(path) => Some(self.project.root.join(path)),
+            CellRef::Crate(_) => None,
+        });
+        libraries.into_iter().any(|path| changes.touch(&path))
+    }
+
+    /// Takes saved Rust code. Returns whether cells are to be built.
     fn take_code(&self, changes: &Changes, world: &World) -> bool {
         let cells = self.project.root.join("cells");
         let is_code = |p: &&PathBuf| {
@@ -85,41 +99,31 @@ impl Live {
             kind && p.starts_with(&cells)
         };
         let saved: Vec<PathBuf> = changes.paths.iter().filter(is_code).cloned().collect();
-        let down: BTreeSet<String> = world.down_cells().into_iter().map(|(name, _)| name).collect();
-        // What is being built may have been mended meanwhile.
-        let wanted = !down.is_empty() || self.building.is_some() || self.behind;
+        let down = !world.down_cells().is_empty();
         if saved.is_empty() {
-            // What was saved is not known when there was too much of it.
-            return changes.all && wanted && self.may_build;
+            // What was saved is not known when there was too much of it. What is being built may have been mended.
+            return changes.all && self.may_build && (down || self.building.is_some() || self.behind);
         }
         let names: BTreeSet<String> =
             world.scene().cells.iter().map(|c| c.cell.as_str().to_owned()).collect();
         let touched = self.project.cells_with(&saved, &Vec::from_iter(names));
-        for cell in &world.scene().cells {
-            if touched.iter().any(|t| t == cell.cell.as_str()) && !down.contains(&cell.name) {
-                tracing::info!(cell = &*cell.name, "{}", self.code_advice());
-            }
+        if self.may_build {
+            return !touched.is_empty() || down || self.building.is_some() || self.behind;
         }
-        if !down.is_empty() && !self.may_build {
+        let running = world.scene().cells.iter().filter(|c| touched.iter().any(|t| t == c.cell.as_str()));
+        for cell in running {
+            tracing::info!(
+                cell = &*cell.name,
+                "its code was saved; it runs on as it was built, because the engine runs with --no-build"
+            );
+        }
+        if down {
             tracing::info!(
                 "code was saved, but the engine runs with --no-build: build the cells (cargo build -p CELL), then save {}",
                 self.shown()
             );
         }
-        wanted && self.may_build
-    }
-
-    fn code_advice(&self) -> String {
-        let scene = self.shown();
-        let by_line = if self.may_build {
-            format!("take its line out of {scene}, save, put it in again and save")
-        } else {
-            "start without --no-build".to_owned()
-        };
-        format!(
-            "its code was saved; it runs on as it was built. For the new code start the engine again \
-             (engine --scene {scene}), or {by_line}"
-        )
+        false
     }
 
     fn shown(&self) -> std::path::Display<'_> {

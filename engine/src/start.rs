@@ -8,7 +8,7 @@ use engine_host::{
     Project, World, WorldOptions, assets::AssetStore, cx::Services, par::ParPool, sealed::SealedStore,
 };
 use engine_render::{Backend, PresentPace, RenderConfig, Renderer, SurfaceSource};
-use engine_scene::{CellRef, Placement, Scene, SceneFault};
+use engine_scene::{CellRef, Scene, SceneFault};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -190,10 +190,7 @@ pub(crate) fn world(
         lockstep: args.lockstep,
         chaos: args.chaos,
         seed: args.seed,
-        placement: args.placement.map(|p| match p {
-            PlacementArg::Thread => Placement::Thread,
-            PlacementArg::Process => Placement::Process,
-        }),
+        placement: args.placement.map(PlacementArg::placement),
         threads,
         tick_limit: Duration::from_millis(args.tick_limit_ms),
         screen_px,

@@ -17,6 +17,26 @@ pub(crate) fn fail_in_create() {
     fail(text.rsplit(' ').next().unwrap_or_default().trim_end_matches('.'));
 }
 
+/// In which entry this build fails, and how. A test changes these bytes in a copy of the library, which is another build.
+static BUILT_TO: [u8; 40] = *b"the faulty one was built to: do well....";
+
+fn built_to() -> &'static str {
+    let text = std::str::from_utf8(std::hint::black_box(&BUILT_TO)).expect("it is text");
+    text.rsplit(": ").next().unwrap_or_default().trim_end_matches('.')
+}
+
+/// Returns whether the library's bytes ask for `what`.
+pub(crate) fn is_built_to(what: &str) -> bool {
+    built_to() == what
+}
+
+/// Fails in the way that the library's bytes ask for in this entry.
+pub(crate) fn fail_as_built(entry: &str) {
+    if let Some((_, how)) = built_to().split_once(' ').filter(|(at, _)| *at == entry) {
+        fail(how);
+    }
+}
+
 /// Fails in the way called `how`; an empty name is none.
 pub(crate) fn fail(how: &str) {
     match how {
@@ -26,6 +46,7 @@ pub(crate) fn fail(how: &str) {
             std::hint::spin_loop();
         },
         "segv" => bad_write(),
+        "leak" => leak(),
         "abort" => std::process::abort(),
         "overflow" => drop(std::hint::black_box(deep(0))),
         "exit" => std::process::exit(0),
@@ -83,6 +104,14 @@ fn write_to_stderr() {
 fn bad_write() {
     // SAFETY: there is none; the kernel ends the process, and nothing after this runs.
     unsafe { std::ptr::without_provenance_mut::<u64>(8).write_volatile(1) };
+}
+
+/// Takes memory until there is none.
+fn leak() {
+    loop {
+        let bytes = std::hint::black_box(vec![1_u8; 16 << 20]);
+        std::mem::forget(bytes);
+    }
 }
 
 /// Needs more stack than there is.

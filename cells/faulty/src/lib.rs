@@ -4,28 +4,36 @@ use camera_api::CameraView;
 mod crash;
 
 use cell::prelude::*;
+use std::path::Path;
 
 signal_receptor! {
     name: faulty_v1, shader: "faulty.wgsl",
     params: {
         panic_in: Text = "", hang_in: Text = "", fail_in: Text = "", at_frame: u32 = 0,
-        crash_in: Text = "", crash: Text = "segv", bad_pass: Text = "", send_to: Text = "", tell_camera: bool = false, colour: Vec3 = [0.0, 1.0, 0.0],
+        crash_in: Text = "", crash: Text = "segv", bad_pass: Text = "", send_to: Text = "", tell_camera: bool = false,
+        tell_ticks: bool = false, waits: bool = false, colour: Vec3 = [0.0, 1.0, 0.0],
     },
     input:  FaultySees { camera: now Uniform<CameraView> },
     own:    FaultyOwns { numbers: Buffer<f32, 16> },
     output: FaultyMakes { scene_color: Screen<Rgba16Float, 1, 1> },
 }
 
+#[derive(Save)]
 struct Faulty {
+    /// Ticks of all its instances.
     ticks: u32,
+    /// Ticks of this one.
+    #[save(skip)]
+    lived: u32,
     /// How to fail in `destroy`, which gets no parameters.
+    #[save(skip)]
     at_end: String,
 }
 
 impl Default for Faulty {
     fn default() -> Self {
         crash::fail_in_create();
-        Self { ticks: 0, at_end: String::new() }
+        Self { ticks: 0, lived: 0, at_end: String::new() }
     }
 }
 
@@ -55,6 +63,7 @@ fn misbehave(params: &Params, entry: &str) {
 impl Cell for Faulty {
     fn load(&mut self, cx: &mut Load<faulty_v1>) -> Result<(), LoadError> {
         self.at_end = asked(cx.params(), "destroy");
+        crash::fail_as_built("load");
         misbehave(cx.params(), "load");
         while cx.params().hang_in == "asking" {
             // It is refused, and asks again.
@@ -67,8 +76,26 @@ impl Cell for Faulty {
     }
 
     fn tick(&mut self, cx: &mut Cx<faulty_v1>) {
+        // A test makes a turn long.
+        let waits = Path::new("faulty-waits");
+        if cx.params().waits && waits.exists() {
+            info!("it waits");
+            while waits.exists() {
+                std::thread::yield_now();
+            }
+        }
         self.ticks += 1;
-        cx.numbers().write(&[self.ticks as f32]);
+        self.lived += 1;
+        match self.lived {
+            12 => crash::fail_as_built("tick"),
+            45 => crash::fail_as_built("late"),
+            _ => {}
+        }
+        let offset = if crash::is_built_to("differ") { 1000 } else { 0 };
+        cx.numbers().write(&[(self.ticks + offset) as f32]);
+        if cx.params().tell_ticks {
+            info!("in frame {} it has ticked {}", cx.frame().0, self.ticks);
+        }
         if !cx.params().send_to.is_empty()
             && let Err(error) = cx.send(&cx.params().send_to, &self.ticks.to_le_bytes())
         {

@@ -5,11 +5,10 @@ use super::{
     show,
     wire::{self, MAX_ANSWER, WireError},
 };
-use crate::args::{CtlCommand, PlacementArg};
+use crate::args::CtlCommand;
 use anyhow::{Context as _, bail};
 use engine_frame::names::did_you_mean;
 use engine_host::CellCommand;
-use engine_scene::Placement;
 use std::{
     io::{self, IsTerminal as _, Write as _},
     os::unix::net::UnixStream,
@@ -190,13 +189,7 @@ fn talk(peer: &mut Peer, what: &CtlCommand) -> anyhow::Result<ExitCode> {
         CtlCommand::Enable { name } => cell(name, CellCommand::Enable),
         CtlCommand::Disable { name } => cell(name, CellCommand::Disable),
         CtlCommand::Swap { name } => cell(name, CellCommand::Swap),
-        CtlCommand::Move { name, to } => {
-            let to = match to {
-                PlacementArg::Thread => Placement::Thread,
-                PlacementArg::Process => Placement::Process,
-            };
-            cell(name, CellCommand::Move(to))
-        }
+        CtlCommand::Move { name, to } => cell(name, CellCommand::Move(to.placement())),
         CtlCommand::Quit => Request::Quit,
     };
     match peer.ask(&request)? {
