@@ -248,6 +248,15 @@ impl BufferMemory {
         map.map_or(std::ptr::null_mut(), |m| m.as_ptr().wrapping_add(self.offset(Some(slot))))
     }
 
+    /// Copies bytes into a slot of a region whose owner is this process. Returns false when they do not fit, or when it is
+    /// another's.
+    #[must_use]
+    pub fn fill(&self, slot: u8, bytes: &[u8]) -> bool {
+        let fits = bytes.len() <= self.part.capacity && usize::from(slot) < SLOTS;
+        let map = self.region.data_rw.as_ref().filter(|_| fits);
+        map.is_some_and(|m| m.copy_in(bytes, self.offset(Some(slot))).is_ok())
+    }
+
     /// Returns the header of a slot, or of the scratch slot.
     #[must_use]
     pub fn header(&self, slot: Option<u8>) -> &BufHeader {

@@ -72,6 +72,8 @@ pub struct ProcessCell {
     renewal: Option<Renewal>,
     /// The child's thread that runs the turns, while it has its usual priority.
     thread: Option<u32>,
+    /// Its turns yield to everyone else's.
+    background: bool,
     /// When to look after the child, while it is waited for.
     look_at: Instant,
     /// When its instance must be made, until it is; and how long it was given.
@@ -110,6 +112,7 @@ impl ProcessCell {
             filling: None,
             renewal: None,
             thread: None,
+            background: start.background,
             look_at: Instant::now(),
             made_by: Some((Instant::now() + start.made_within, start.made_within)),
             spins: 0,
@@ -208,7 +211,12 @@ impl ProcessCell {
                 ToHost::Asset(path) => self.give_asset(&path)?,
                 ToHost::Seal { desc, len } => self.give_memory(desc, len)?,
                 ToHost::Filled => self.seal()?,
-                ToHost::Thread(number) => self.thread = Some(number),
+                ToHost::Thread(number) => {
+                    self.thread = Some(number);
+                    if self.background {
+                        self.lower();
+                    }
+                }
                 other => return Ok(Some(other)),
             }
             if Instant::now() >= self.look_at {

@@ -42,7 +42,9 @@ impl CellEntry {
     pub(crate) fn take_due(&mut self, due: Option<DueTick>, time_ns: u64) {
         self.due = due;
         self.wants.tick = self.due.is_some();
-        self.wants.save = self.wants.tick && self.has_checkpoints() && time_ns >= self.succession.due_ns;
+        let is_due = self.has_checkpoints() && time_ns >= self.succession.due_ns;
+        let is_tapped = || self.swap.as_ref().and_then(|s| s.tap()).is_some_and(|tap| tap.wants_state());
+        self.wants.save = self.wants.tick && (is_due || is_tapped());
     }
 
     fn has_checkpoints(&self) -> bool {

@@ -1,6 +1,6 @@
 //! A cell's instance is replaced while the world runs: by a new build, in another place, or by a fresh one.
 //!
-//! The new instance is made while the old one ticks. At the border of a frame the old one's state is handed over
+//! A new build is tried in a [`shadow`] first, and the new instance is made while the old one ticks. At the border of a frame the old one's state is handed over
 //! ([`crate::turn::Legacy`]), and the old one waits, frozen, until the new one has ticked [`PROBATION_TICKS`] times or
 //! [`PROBATION_NS`] have passed. If the new one cannot be made, refuses the state, panics, hangs or crashes until then,
 //! the old one goes on from where it was frozen, with what it had published by then. In lockstep each step is waited
@@ -9,8 +9,12 @@ mod hand_over;
 mod prepare;
 mod request;
 mod roll_back;
+mod shadow;
+mod trial;
 
 pub use roll_back::Frozen;
+pub use shadow::SHADOW_TICKS;
+pub(crate) use shadow::Tap;
 
 use crate::{builder::BuiltCell, cells::CellEntry, cx::InstanceCx, library::CellLibrary, turn::Turn};
 use engine_scene::Placement;
@@ -79,6 +83,8 @@ pub struct SwapReport {
     pub frame: u64,
     /// The same as a sentence.
     pub words: String,
+    /// What the new build made of the old one's ticks, before it took over.
+    pub shadow: Option<String>,
 }
 
 /// The replacements of a world.
@@ -110,6 +116,13 @@ impl Swaps {
         }
     }
 
+    /// Notes what came of a shadow.
+    fn tell_shadow(&mut self, number: u64, words: String) {
+        if let Some(r) = self.reports.iter_mut().find(|r| r.number == number) {
+            r.shadow = Some(words);
+        }
+    }
+
     /// Plans the replacement of a cell's instance. One that was planned before and has not taken over is left.
     pub(crate) fn plan(&mut self, entry: &mut CellEntry, ask: Ask, frame: u64) {
         let mut ask = ask;
@@ -129,7 +142,8 @@ impl Swaps {
         let standing = Standing::Preparing;
         let words = "it is being prepared; the old instance runs".to_owned();
         let cell = entry.name.to_string();
-        self.reports.push_back(SwapReport { number, cell, act: ask.act, standing, frame, words });
+        let (act, shadow) = (ask.act, None);
+        self.reports.push_back(SwapReport { number, cell, act, standing, frame, words, shadow });
         entry.swap = Some(Box::new(Swap { number, ask, phase: Phase::Planned }));
         self.open(entry.key);
     }
@@ -143,6 +157,9 @@ impl Swaps {
     fn drop_swap(&mut self, swap: &Swap, frame: u64, why: &str) {
         if let Some(cx) = swap.cx() {
             cx.cancel();
+        }
+        if let Phase::Shadowing { shadow, .. } = &swap.phase {
+            shadow.stop();
         }
         self.tell(swap.number, Standing::Dropped, frame, format!("nothing came of it: {why}"));
     }
@@ -192,7 +209,16 @@ impl Swap {
         match &self.phase {
             Phase::Making { cx, .. } => Some(cx),
             Phase::Made { turn, .. } => Some(&turn.cx),
+            Phase::Shadowing { shadow, .. } => Some(&shadow.cx),
             Phase::Planned | Phase::Staging(_) => None,
+        }
+    }
+
+    /// Returns where the old instance's turns are copied to, while the new build is tried on them.
+    pub(crate) fn tap(&self) -> Option<&Arc<Tap>> {
+        match &self.phase {
+            Phase::Shadowing { shadow, .. } => Some(&shadow.tap),
+            _ => None,
         }
     }
 }
@@ -202,6 +228,8 @@ enum Phase {
     Planned,
     /// Its build is looked at, away from the frame.
     Staging(prepare::Staging),
+    /// The build is tried on what the old instance is given.
+    Shadowing { staged: Box<Staged>, shadow: shadow::Shadow },
     /// The new instance is being made, on a tick thread.
     Making { staged: Box<Staged>, epoch: u64, cx: Arc<InstanceCx>, since_ns: u64 },
     /// It waits for the old one to be idle.

@@ -9,6 +9,7 @@ use crate::{
     cx::{InstanceCx, Outgoing, TurnKind},
     record::Record,
     renewal::Renewal,
+    swap::Tap,
 };
 use cell_abi::{Request, Status};
 use engine_frame::{plan::BufferId, slots::Grant};
@@ -138,6 +139,8 @@ pub struct Turn {
     pub counted_in: Option<u64>,
     /// Chaos: microseconds to wait before the turn.
     pub delay_us: u32,
+    /// Where it is copied to when it has ended, for a build that is tried.
+    pub(crate) tap: Option<Arc<Tap>>,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -164,6 +167,7 @@ impl Turn {
             wakes_host: false,
             counted_in: None,
             delay_us: 0,
+            tap: None,
             outcome: Outcome::default(),
         }
     }
@@ -188,6 +192,9 @@ impl Turn {
             let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
             Ending::Over(format!("the engine itself failed while it ran this cell, please report it: {what}"))
         });
+        if let Some(tap) = &self.tap {
+            tap.take(self);
+        }
         self.outcome.wall_ns = start.elapsed().as_nanos() as u64;
     }
 

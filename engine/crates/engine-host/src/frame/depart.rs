@@ -23,6 +23,7 @@ impl World {
         let mut turn = entry.turn.take()?;
         turn.work = std::mem::take(&mut entry.wants);
         turn.delay_us = delay_us;
+        turn.tap = entry.swap.as_ref().and_then(|s| s.tap()).map(Arc::clone);
         if turn.first {
             turn.record.screen_px = self.options.screen_px;
             turn.record.params = Arc::clone(&entry.params);

@@ -12,10 +12,12 @@ pub struct Start {
     pub jail: Jail,
     /// How long one may take until its instance is made: its `create` may hang.
     pub made_within: Duration,
+    /// Its turns yield to everyone else's.
+    pub background: bool,
 }
 
 impl Default for Start {
     fn default() -> Self {
-        Self { jail: Jail::default(), made_within: MADE_WITHIN }
+        Self { jail: Jail::default(), made_within: MADE_WITHIN, background: false }
     }
 }

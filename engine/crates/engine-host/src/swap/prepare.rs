@@ -126,6 +126,7 @@ impl World {
                 self.refuse(n, &swap, &staged.subject, &why);
                 return false;
             }
+            Phase::Shadowing { staged, shadow } => return self.step_shadow(n, *swap, staged, shadow),
             Phase::Made { staged, turn } => return self.try_hand_over(n, *swap, staged, turn),
             making @ Phase::Making { .. } => {
                 swap.phase = making;
@@ -182,6 +183,15 @@ impl World {
             self.refuse(n, &swap, &staged.subject, &why);
             return false;
         }
+        let lives = matches!(entry.life, Life::Idle | Life::Busy { .. }) && entry.on;
+        if swap.ask.act == Act::Swap && !runs && lives {
+            return self.try_in_shadow(n, swap, staged);
+        }
+        self.make(n, swap, staged)
+    }
+
+    /// Has the new instance made, on a tick thread.
+    pub(super) fn make(&mut self, n: usize, swap: Swap, staged: Staged) -> bool {
         let (services, ends) = (Arc::clone(&self.services), self.closer.ends());
         let (start, since_ns) = (self.options.processes.clone(), self.now_ns());
         let entry = &mut self.cells[n];

@@ -100,6 +100,12 @@ impl Legacy {
         Self { predecessor: Some(predecessor), checkpoint, shape, handed_over: true }
     }
 
+    /// Returns what an instance starts from that is tried only: a state that does not fit is the end of it.
+    #[must_use]
+    pub fn tried(state: SavedState, shape: Arc<ShapeSection>) -> Self {
+        Self { predecessor: None, checkpoint: Some(state), shape, handed_over: true }
+    }
+
     /// Returns whether the instance before waits: it goes on when its state does not fit.
     pub(super) fn is_handed_over(&self) -> bool {
         self.handed_over

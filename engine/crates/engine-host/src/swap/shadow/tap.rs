@@ -1,0 +1,165 @@
+//! Copies of the running instance's turns, made as they end, on the threads that run them.
+use crate::{
+    cx::Outgoing,
+    record::{Letter, SlotRead},
+    turn::{SavedState, Turn},
+};
+use cell_abi::InputFrame;
+use crossbeam::channel::{Receiver, Sender, bounded};
+use engine_frame::{packet::SlotMemory as _, slots::content_len};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The most bytes of all copies.
+const MAX_BYTES: usize = 256 << 20;
+
+/// A publication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) frame: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What a port of a tick had.
+#[derive(Debug, Default)]
+pub(super) struct TappedPort {
+    pub(super) read: Option<Content>,
+    pub(super) previous: Option<Content>,
+    pub(super) blend: f32,
+    /// What was published through it.
+    pub(super) made: Option<Vec<u8>>,
+}
+
+/// A tick of the running instance: what it was given, and what it made.
+#[derive(Debug)]
+pub(super) struct Tapped {
+    pub(super) frame: u64,
+    pub(super) steps: u32,
+    pub(super) dt_ns: u64,
+    pub(super) time_ns: u64,
+    pub(super) seed: u64,
+    pub(super) screen_px: [u32; 2],
+    pub(super) input: InputFrame,
+    pub(super) params: std::sync::Arc<[u8]>,
+    pub(super) params_version: u64,
+    pub(super) ports: Vec<TappedPort>,
+    pub(super) mail: Vec<Letter>,
+    pub(super) sent: Vec<Outgoing>,
+    pub(super) passes: Option<Vec<u8>>,
+    /// The state after it, in the first one.
+    pub(super) state: Option<SavedState>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Ticks that are still to be copied, after the first one.
+    left: u32,
+    bytes: usize,
+    /// None when there is nothing more to come.
+    out: Option<Sender<Tapped>>,
+    begun: bool,
+}
+
+/// Where turns are copied to.
+#[derive(Debug)]
+pub(crate) struct Tap {
+    state: Mutex<State>,
+    keeps: bool,
+}
+
+impl Tap {
+    /// Returns a tap for `ticks` ticks after one whose state is taken, if the instance `keeps` one; and where they come
+    /// out.
+    pub(super) fn new(ticks: u32, keeps: bool) -> (std::sync::Arc<Self>, Receiver<Tapped>) {
+        let (out, captured) = bounded(ticks as usize + 1);
+        let out = Some(out).filter(|_| ticks > 0);
+        let state = Mutex::new(State { left: ticks, bytes: 0, out, begun: false });
+        (std::sync::Arc::new(Self { state, keeps }), captured)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether the next tick is to save its state.
+    pub(crate) fn wants_state(&self) -> bool {
+        let state = self.state();
+        self.keeps && !state.begun && state.out.is_some()
+    }
+
+    /// Returns whether nothing more is copied.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().out.is_none()
+    }
+
+    /// Copies nothing more.
+    pub(super) fn close(&self) {
+        self.state().out = None;
+    }
+
+    /// Copies a turn that has ended, before what its record names is let go.
+    pub(crate) fn take(&self, turn: &Turn) {
+        let mut state = self.state();
+        if state.out.is_none() || !turn.outcome.ticked {
+            return;
+        }
+        if !state.begun {
+            if self.keeps && turn.outcome.saved.is_none() {
+                return;
+            }
+            state.begun = true;
+        } else {
+            state.left -= 1;
+        }
+        let tapped = copy(turn);
+        state.bytes += tapped.ports.iter().map(bytes_of).sum::<usize>();
+        let fits = state.bytes <= MAX_BYTES;
+        let sent = fits && state.out.as_ref().is_some_and(|out| out.try_send(tapped).is_ok());
+        if !sent || state.left == 0 {
+            state.out = None;
+        }
+    }
+}
+
+fn bytes_of(port: &TappedPort) -> usize {
+    let contents = [&port.read, &port.previous].map(|c| c.as_ref().map_or(0, |c| c.bytes.len()));
+    contents.iter().sum::<usize>() + port.made.as_ref().map_or(0, Vec::len)
+}
+
+fn copy(turn: &Turn) -> Tapped {
+    let r = &turn.record;
+    let content = |read: Option<SlotRead>| {
+        let read = read?;
+        let bytes = r.memory.bytes(read.buffer, read.slot, 0, read.len as u64)?.to_vec();
+        Some(Content { frame: read.frame, bytes })
+    };
+    let made = |write: Option<crate::record::SlotWrite>| {
+        let write = write?;
+        let memory = r.memory.get(write.buffer)?;
+        let published = memory.header(write.slot).published(write.stamp)?;
+        let capacity = u32::try_from(memory.part.capacity).unwrap_or(u32::MAX);
+        let len = content_len(&published, capacity, 1).ok()?;
+        Some(r.memory.bytes(write.buffer, write.slot?, 0, u64::from(len))?.to_vec())
+    };
+    let port = |p: &crate::record::PortSlots| TappedPort {
+        read: content(p.read),
+        previous: content(p.previous),
+        blend: p.blend,
+        made: made(p.write),
+    };
+    Tapped {
+        frame: r.frame,
+        steps: r.steps,
+        dt_ns: r.dt_ns,
+        time_ns: r.time_ns,
+        seed: r.seed,
+        screen_px: r.screen_px,
+        input: r.input,
+        params: std::sync::Arc::clone(&r.params),
+        params_version: r.params_version,
+        ports: r.ports.iter().map(port).collect(),
+        mail: r.mail.clone(),
+        sent: turn.outcome.outbox.clone(),
+        passes: turn.outcome.passes.clone(),
+        state: turn.outcome.saved.clone(),
+    }
+}
