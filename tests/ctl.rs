@@ -187,7 +187,8 @@ fn a_running_world_is_asked_and_told() {
     let back =
         desk.until_cell("worker", |c| c["state"] == "running" && c["pid"] != pid && !c["pid"].is_null());
     assert_eq!(back["restarts"], 1);
-    assert!(!Path::new(&format!("/proc/{pid}")).exists() || is_zombie(pid), "the old process ends");
+    // The old one waits until the new one has shown that it works.
+    desk.until("the old process ends", || !Path::new(&format!("/proc/{pid}")).exists() || is_zombie(pid));
     assert!(desk.says(&["move", "worker", "thread"]).contains("on a thread of the engine"));
     desk.until_cell("worker", |c| {
         c["state"] == "running" && c["placement"] == "thread" && c["pid"].is_null()

@@ -113,11 +113,13 @@ fn a_turn_that_is_under_way_is_waited_for_but_not_for_ever() {
     live.until("it has counted");
     let all: Vec<u64> = counts(live.seen.iter().map(String::as_str)).iter().map(|c| c.1).collect();
     assert_eq!(all, (1..=all.len() as u64).collect::<Vec<_>>(), "the long tick counts");
+    // Until then the old one would come back.
+    live.until(" stays: it returned from 60 ticks");
     // The next one does not end: its process stands still. (In its sandbox it finds no file that tells it to wait.)
     signal_child("-STOP", &live);
     scene("Thread");
     live.until("[probe] it moves to Thread");
-    live.until("its old instance did not return; its newest state is lost");
+    live.until("hung for 2 s and was replaced");
     let before = live.seen.len();
     live.until("it has counted");
     live.until("it has counted");

@@ -154,9 +154,17 @@ fn a_cell_that_does_not_compile_costs_itself_until_its_code_is_mended_and_saved(
     live.until("[tonemap] its shader is ready");
     fs::write(&source, &good).unwrap();
     live.until("[late-wave] its shader is ready");
-    // One that runs stays as it was built, and the log says what to do.
-    fs::write(&source, format!("{good}\n// more")).unwrap();
-    live.until("[late-wave] its code was saved; it runs on as it was built");
+    // One that runs is built too, and tried, and takes over, with what it says of itself.
+    fs::write(&source, good.replace("radius: f32 = 0.3", "radius: f32 = 0.4")).unwrap();
+    live.until("[late-wave] the build of ");
+    live.until(" is tried in a shadow; the old one runs on");
+    live.until(" took over after frame ");
+    live.until("[late-wave] its shader is ready");
+    // One that does not compile changes nothing.
+    fs::write(&source, good.replace("radius: f32 = 0.3", "radius: f32 = wide")).unwrap();
+    live.until("the cell `late-wave` does not compile");
+    fs::write(&source, &good).unwrap();
+    live.until(" took over after frame ");
     fs::write(&scene, cells.replace("(cell: \"late-wave\"),", "")).unwrap();
     live.until("[late-wave] it left the scene");
     fs::write(&scene, cells).unwrap();

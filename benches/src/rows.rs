@@ -8,6 +8,7 @@ mod rebuild;
 mod recovery;
 mod reload;
 pub(crate) mod start;
+mod takeover;
 
 use crate::{Bench, harness::Row};
 
@@ -27,6 +28,7 @@ pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("start", start::measure),
     ("reload", reload::measure),
     ("recovery", recovery::measure),
+    ("takeover", takeover::measure),
     ("rebuild", rebuild::measure),
 ];
 

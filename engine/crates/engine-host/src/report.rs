@@ -228,12 +228,6 @@ impl World {
         }
     }
 
-    /// Returns how many ticks of the cell called `name` have returned; `None` when there is no such cell.
-    #[must_use]
-    pub fn ticks(&self, name: &str) -> Option<u64> {
-        self.by_name.get(name).map(|n| self.cells[*n].counters.ticks)
-    }
-
     fn cell_report(&self, n: usize) -> CellReport {
         let c = &self.cells[n];
         let k = &c.counters;
