@@ -1,9 +1,10 @@
 //! A packet: all that the render thread needs for one frame.
 use crate::plan::{BufferId, CellLine, Plan};
 use cell_abi::DirtyRange;
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
-/// All that the render thread needs for one frame. The slots it names are held until its frame is done.
+/// All that the render thread needs for one frame. The slots it names are held until its frame is done: until the GPU
+/// reads none of them any more.
 pub struct Packet {
     /// The frame.
     pub frame: u64,
@@ -44,4 +45,20 @@ pub trait SlotMemory: Send + Sync {
     ///
     /// The slot is one that the packet holds, so nobody writes it meanwhile.
     fn bytes(&self, buffer: BufferId, slot: u8, offset: u64, len: u64) -> Option<&[u8]>;
+
+    /// Returns where a buffer's slots lie in shared memory, for a GPU that reads it itself; `None` when they do
+    /// not lie in one read-only mapping.
+    fn place(&self, buffer: BufferId) -> Option<SlotPlace>;
+}
+
+/// Where a buffer's slots lie in shared memory.
+#[derive(Clone)]
+pub struct SlotPlace {
+    /// The read-only mapping, as whoever maps memory knows it (an `engine_sys::MapRo`; this crate maps none). The
+    /// same one for as long as the memory is the same. It stays mapped while this is held.
+    pub mapping: Arc<dyn Any + Send + Sync>,
+    /// Byte of the mapping at which slot 0 starts, a multiple of 256.
+    pub offset: u64,
+    /// Bytes from slot to slot, a multiple of 256.
+    pub stride: u64,
 }

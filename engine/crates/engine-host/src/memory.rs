@@ -6,7 +6,10 @@
 #![expect(unsafe_code, reason = "slots are handed out as pointers; the slot tables keep them exclusive")]
 
 use cell_abi::BufHeader;
-use engine_frame::{packet::SlotMemory, plan::BufferId};
+use engine_frame::{
+    packet::{SlotMemory, SlotPlace},
+    plan::BufferId,
+};
 use engine_scene::Placement;
 use engine_sys::{MapRo, MapRw, Memfd};
 use std::sync::{
@@ -64,7 +67,8 @@ pub struct Region {
     owner: String,
     /// The owner's map, when it is in this process.
     data_rw: Option<MapRw>,
-    data_ro: OnceLock<MapRo>,
+    /// The readers' map; the GPU's too, where it reads slots in place.
+    data_ro: OnceLock<Arc<MapRo>>,
     claimed: AtomicBool,
     headers_rw: MapRw,
     parts: Vec<Part>,
@@ -178,7 +182,7 @@ impl Region {
         self.data.seal_future_write().map_err(|e| fail(&e))?;
         let map = MapRo::new(&self.data).map_err(|e| fail(&e))?;
         // Claims are made once, so it is empty.
-        let _ = self.data_ro.set(map);
+        let _ = self.data_ro.set(Arc::new(map));
         Ok(())
     }
 
@@ -313,6 +317,12 @@ impl SlotMemory for MemoryTable {
         // owners are of this engine's own trust domain (design.md, section 9).
         Some(unsafe { std::slice::from_raw_parts(memory.read_ptr(slot).add(offset), len) })
     }
+
+    fn place(&self, buffer: BufferId) -> Option<SlotPlace> {
+        let memory = self.get(buffer)?;
+        let mapping = Arc::clone(memory.region.data_ro.get()?);
+        Some(SlotPlace { mapping, offset: memory.part.offset as u64, stride: memory.part.stride as u64 })
+    }
 }
 
 #[cfg(test)]
@@ -342,6 +352,10 @@ mod tests {
             assert!(bytes.iter().all(|b| *b == slot + 1), "slot {slot}");
         }
         assert!(table.bytes(BufferId(0), 0, 250, 10).is_none(), "beyond the slot");
+        let [a, b] = [0, 2].map(|n| table.place(BufferId(n)).unwrap());
+        assert!(Arc::ptr_eq(&a.mapping, &b.mapping), "one mapping for all buffers of an owner");
+        assert_eq!((a.offset % 256, a.stride, b.offset, b.stride), (0, 256, 65_536, 131_072));
+        assert!(table.place(BufferId(1)).is_none());
         assert!(table.bytes(BufferId(1), 0, 0, 1).is_none(), "no such buffer");
         small.header(Some(3)).publish(9, 1, 100, &[]);
         assert!(small.header(Some(3)).published(9).is_some());
@@ -356,6 +370,7 @@ mod tests {
         let mut table = MemoryTable::default();
         table.insert(&region);
         assert!(region.is_unclaimed() && table.bytes(BufferId(0), 2, 0, 6).is_none());
+        assert!(table.place(BufferId(0)).is_none(), "a draft is nobody's to read, the GPU's neither");
         assert!(table.get(BufferId(0)).unwrap().write_ptr(0).is_null(), "the host does not write it");
         assert!(region.begin_claim() && !region.begin_claim());
         let owner = MapRw::new(&region.data).unwrap();

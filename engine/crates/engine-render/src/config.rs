@@ -1,4 +1,5 @@
 //! What a renderer is started with, and what it found.
+use crate::upload::{UploadReport, UploadTier};
 use std::sync::Arc;
 
 /// Which driver to use.
@@ -27,6 +28,8 @@ pub struct RenderConfig {
     pub gpu_times: bool,
     /// End each frame only when the GPU has done it. For measurements with an idle queue.
     pub wait_gpu: bool,
+    /// How slots reach the GPU; `None` takes the best that the adapter can do.
+    pub upload: Option<UploadTier>,
 }
 
 impl Default for RenderConfig {
@@ -38,6 +41,7 @@ impl Default for RenderConfig {
             wait_ready: false,
             gpu_times: true,
             wait_gpu: false,
+            upload: None,
         }
     }
 }
@@ -106,6 +110,8 @@ pub struct AdapterReport {
     pub max_buffer_bytes: u64,
     /// The most bytes that a shader sees of a storage buffer.
     pub max_storage_bytes: u64,
+    /// How slots reach it.
+    pub upload: UploadReport,
 }
 
 /// Why no renderer started.
@@ -125,6 +131,19 @@ pub enum OpenError {
         adapter: String,
         /// What the driver said.
         detail: String,
+    },
+    /// The upload tier that was asked for does not work here.
+    #[error(
+        "`{adapter}` cannot take the upload tier `{tier}`: {why}. `staging` works everywhere (RENDER_UPLOAD=staging); \
+         without RENDER_UPLOAD the best that works is taken"
+    )]
+    Upload {
+        /// The adapter's name.
+        adapter: String,
+        /// The tier.
+        tier: UploadTier,
+        /// What the probe found.
+        why: String,
     },
     /// The window gives no surface.
     #[error("the window cannot be drawn to: {detail}")]

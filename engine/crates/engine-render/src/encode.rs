@@ -1,8 +1,9 @@
 //! Records the runs of a prepared plan. This is the hot path: nothing here is looked up, hashed or allocated.
 use crate::{
+    buffers::Buffers,
     formats,
     gpu::Gpu,
-    prepare::{MAX_COLOR, Op, Prepared, PreparedPass, PreparedRun, PreparedWork},
+    prepare::{MAX_COLOR, Op, Prepared, PreparedPass, PreparedRun, PreparedWork, Source},
     shader::pipeline::Pipeline,
     timing::PASSES_PER_SET,
 };
@@ -11,6 +12,7 @@ use engine_frame::plan::{Load, PlannedCount};
 /// What all runs of a frame share.
 pub(crate) struct FrameParts<'a> {
     pub(crate) gpu: &'a Gpu,
+    pub(crate) buffers: &'a Buffers,
     pub(crate) counts: &'a [u32],
     pub(crate) picture: &'a wgpu::TextureView,
     pub(crate) queries: Option<Queries<'a>>,
@@ -117,16 +119,16 @@ fn record_raster(
     });
     recorder.set_pipeline(pipeline);
     recorder.set_bind_group(0, &run.group0, &[]);
-    if let Some(group) = &pass.group1 {
+    if let Some(group) = pass.group1.get() {
         recorder.set_bind_group(1, group, &[]);
     }
     let mut indexed = false;
     for op in ops {
         match op {
             Op::Group2(group) => recorder.set_bind_group(2, group, &[]),
-            Op::Vertex(slot, buffer) => recorder.set_vertex_buffer(*slot, buffer.slice(..)),
-            Op::Index(buffer) => {
-                recorder.set_index_buffer(buffer.slice(..), wgpu::IndexFormat::Uint32);
+            Op::Vertex(slot, source) => recorder.set_vertex_buffer(*slot, frame.slice(source)),
+            Op::Index(source) => {
+                recorder.set_index_buffer(frame.slice(source), wgpu::IndexFormat::Uint32);
                 indexed = true;
             }
             Op::Draw { first, count, base_vertex, first_instance, instances } => {
@@ -165,13 +167,23 @@ fn record_compute(
     });
     recorder.set_pipeline(pipeline);
     recorder.set_bind_group(0, &run.group0, &[]);
-    if let Some(group) = &pass.group1 {
+    if let Some(group) = pass.group1.get() {
         recorder.set_bind_group(1, group, &[]);
     }
     recorder.dispatch_workgroups(x, y, z);
 }
 
-impl FrameParts<'_> {
+impl<'a> FrameParts<'a> {
+    fn slice<'s>(&self, source: &'s Source) -> wgpu::BufferSlice<'s>
+    where
+        'a: 's,
+    {
+        match source {
+            Source::Slots(at) => self.buffers.slice(*at),
+            Source::Sealed(buffer) => buffer.slice(..),
+        }
+    }
+
     fn number(&self, count: PlannedCount) -> u32 {
         match count {
             PlannedCount::Fixed(n) => n,

@@ -8,7 +8,8 @@ use std::sync::Arc;
 /// What the renderer tells the host.
 #[expect(clippy::large_enum_variant, reason = "one frame, one event: a box would be an allocation per frame")]
 pub enum RenderEvent {
-    /// A frame is done: submitted and, with a window, presented. One per submitted packet, in order.
+    /// A frame is done: submitted and, with a window, presented; the GPU reads none of its slots any more. One per
+    /// submitted packet, in order.
     FrameDone(FrameReport),
     /// A shader was not taken; the last good one, if any, stays.
     ShaderRejected {
@@ -68,7 +69,7 @@ pub struct FrameReport {
     pub packet: Packet,
     /// CPU times.
     pub cpu: CpuTimes,
-    /// Bytes copied to the GPU's buffers.
+    /// Bytes of slots copied, by us or by the GPU; those that it reads in place are not among them.
     pub uploaded_bytes: u64,
     /// Calls of submit in this frame: 1, or 0 when the device is lost.
     pub submits: u32,

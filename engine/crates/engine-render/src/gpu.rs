@@ -1,5 +1,8 @@
 //! The open device, and how its errors are caught.
-use crate::config::{AdapterReport, Backend, OpenError};
+use crate::{
+    config::{AdapterReport, Backend, OpenError},
+    upload::{self, Opened, UploadReport, UploadTier},
+};
 use std::{
     future::Future,
     pin::pin,
@@ -16,6 +19,9 @@ pub(crate) struct Gpu {
     pub(crate) features: wgpu::Features,
     pub(crate) limits: wgpu::Limits,
     pub(crate) downlevel: wgpu::DownlevelFlags,
+    /// What imported memory must be aligned to; `None` where none can be imported.
+    pub(crate) import_alignment: Option<u64>,
+    pub(crate) upload: UploadReport,
     /// Rises with each device of a run: results made on an older one are dropped.
     pub(crate) epoch: u64,
     lost: Arc<Mutex<Option<String>>>,
@@ -38,6 +44,7 @@ impl Gpu {
         instance: &wgpu::Instance,
         backend: Backend,
         surface: Option<&wgpu::Surface<'static>>,
+        wanted: Option<UploadTier>,
         epoch: u64,
     ) -> Result<Self, OpenError> {
         let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions {
@@ -56,13 +63,20 @@ impl Gpu {
             Backend::Noop => wgpu::Limits::default(),
             Backend::Vulkan => adapter.limits(),
         };
-        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+        let desc = wgpu::DeviceDescriptor {
             label: Some("engine"),
             required_features: features,
             required_limits: limits.clone(),
             ..Default::default()
-        }))
-        .map_err(|e| OpenError::Device { adapter: adapter.get_info().name, detail: e.to_string() })?;
+        };
+        let opened = match backend {
+            Backend::Vulkan if wanted != Some(UploadTier::Staging) => upload::open(&adapter, &desc),
+            _ => pollster::block_on(adapter.request_device(&desc))
+                .map(|(device, queue)| Opened { device, queue, alignment: None })
+                .map_err(|e| e.to_string()),
+        };
+        let Opened { device, queue, alignment } =
+            opened.map_err(|detail| OpenError::Device { adapter: adapter.get_info().name, detail })?;
         // First thing: the default handler panics.
         device.on_uncaptured_error(Arc::new(|error: wgpu::Error| {
             tracing::error!("the renderer did something invalid: {}", sentence(&error.to_string()));
@@ -73,7 +87,21 @@ impl Gpu {
             *post.lock().expect("nothing panics under this lock") = Some(format!("{reason:?}: {message}"));
         });
         let downlevel = adapter.get_downlevel_capabilities().flags;
-        Ok(Self { adapter, device, queue, features, limits, downlevel, epoch, lost })
+        let upload = UploadReport { tier: UploadTier::Staging, why: String::new() };
+        let mut gpu = Self {
+            adapter,
+            device,
+            queue,
+            features,
+            limits,
+            downlevel,
+            import_alignment: alignment,
+            upload,
+            epoch,
+            lost,
+        };
+        gpu.upload = upload::choose(&gpu, wanted)?;
+        Ok(gpu)
     }
 
     pub(crate) fn report(&self) -> AdapterReport {
@@ -86,6 +114,7 @@ impl Gpu {
             max_texture_px: self.limits.max_texture_dimension_2d,
             max_buffer_bytes: self.limits.max_buffer_size,
             max_storage_bytes: self.limits.max_storage_buffer_binding_size,
+            upload: self.upload.clone(),
         }
     }
 

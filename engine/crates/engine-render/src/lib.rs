@@ -14,6 +14,8 @@
 //!   it, compiled and drawn with once on a thread of its own before it takes over.
 //! - **A plan costs once.** Targets, bind groups and pipelines are made when the plan changes; a frame replays
 //!   them.
+//! - **Slots are the GPU's until it is done with them.** Where it reads them in place or copies them itself, a frame
+//!   is done ([`RenderEvent::FrameDone`]) when the GPU has done it, and not before.
 //! - **A lost device costs a frame.** Everything is made again from CPU data that the renderer keeps.
 //!
 //! | module | idea |
@@ -21,6 +23,7 @@
 //! | `renderer`, `worker` | the handle; the thread's loop and a frame from end to end |
 //! | `prepare`, `encode` | a plan turned into wgpu objects; replaying it (the hot path) |
 //! | `targets`, `buffers`, `shared`, `sealed`, `layouts` | what lives on the GPU |
+//! | `upload` | tiers, the probe, and the import of shared memory: the one room of `unsafe` |
 //! | `shader` | scan, check, messages, pipelines, the compile thread |
 //! | `screen`, `capture`, `timing` | the window or its stand-in, pictures and times read back |
 //!
@@ -47,6 +50,7 @@ mod shader;
 mod shared;
 mod targets;
 mod timing;
+mod upload;
 mod worker;
 
 pub use command::{RendererGone, SealError, SealedData, SealedShape, ShaderSource};
@@ -54,5 +58,6 @@ pub use config::{AdapterReport, Backend, OpenError, PresentPace, RenderConfig, S
 pub use event::{CpuTimes, FrameReport, GpuTimes, Image, PassFault, PassLabel, RenderEvent};
 pub use renderer::{Renderer, SubmitError};
 pub use shader::check::check_shader;
+pub use upload::{UnknownTier, UploadReport, UploadTier};
 /// The two window traits that [`SurfaceSource`] takes, in the version it takes.
 pub use wgpu::rwh as raw_window_handle;

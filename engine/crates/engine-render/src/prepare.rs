@@ -1,8 +1,9 @@
 //! A plan turned into wgpu objects, made once per plan: a frame then only replays it.
+mod group1;
 mod pass;
 
 use crate::{
-    buffers::Buffers,
+    buffers::{BufferAt, Buffers},
     event::PassLabel,
     gpu::Gpu,
     layouts::Layouts,
@@ -12,6 +13,8 @@ use crate::{
     shared::Shared,
     targets::Targets,
 };
+pub(crate) use group1::Group1;
+
 use engine_frame::plan::{
     CellLine, Load, Plan, PlannedCount, PlannedPass, PlannedWork, Run, ShaderId, TargetId,
 };
@@ -34,6 +37,8 @@ pub(crate) struct Prepared {
     pub(crate) labels: Arc<[PassLabel]>,
     /// Some pass that runs draws to the picture.
     pub(crate) draws_picture: bool,
+    /// Bind groups show a frame's slots.
+    pub(crate) follows: bool,
 }
 
 pub(crate) struct PreparedRun {
@@ -54,11 +59,10 @@ pub(crate) struct PreparedPass {
     pub(crate) label: Arc<str>,
     pub(crate) spec: Arc<PipelineSpec>,
     pub(crate) pipeline: Option<Pipeline>,
-    pub(crate) group1: Option<wgpu::BindGroup>,
+    pub(crate) group1: Group1,
     pub(crate) work: PreparedWork,
     /// Its place among the passes that run.
     pub(crate) place: u32,
-    binds_storage: bool,
 }
 
 pub(crate) enum PreparedWork {
@@ -87,9 +91,15 @@ pub(crate) struct PreparedDepth {
 /// A step of a render pass; what is bound already is not bound again.
 pub(crate) enum Op {
     Group2(wgpu::BindGroup),
-    Vertex(u32, wgpu::Buffer),
-    Index(wgpu::Buffer),
+    Vertex(u32, Source),
+    Index(Source),
     Draw { first: u32, count: PlannedCount, base_vertex: i32, first_instance: u32, instances: PlannedCount },
+}
+
+/// Where vertices or indices come from.
+pub(crate) enum Source {
+    Slots(BufferAt),
+    Sealed(wgpu::Buffer),
 }
 
 /// What passes are prepared from.
@@ -106,17 +116,16 @@ pub(crate) struct Parts<'a> {
 impl Prepared {
     pub(crate) fn new(plan: Arc<Plan>, serial: u64, parts: &mut Parts<'_>) -> Self {
         let runs = plan.runs.iter().map(|run| PreparedRun::new(run, parts)).collect();
-        Self { plan, serial, runs, labels: Arc::from([]), draws_picture: false }
+        Self { plan, serial, runs, labels: Arc::from([]), draws_picture: false, follows: false }
     }
 
-    /// Makes the bind groups of storage buffers anew: the number of elements changed.
-    pub(crate) fn rebind_storage(&mut self, parts: &Parts<'_>) {
+    /// Has every pass see the slots of the frame.
+    pub(crate) fn follow_slots(&mut self, parts: &Parts<'_>) {
+        self.follows = true;
         for (run, planned) in self.runs.iter_mut().zip(&self.plan.runs) {
-            for (pass, planned) in run.passes.iter_mut().zip(&planned.passes).filter(|(p, _)| p.binds_storage)
-            {
-                match pass::group1(parts, &pass.spec, &planned.bindings) {
-                    Ok(group) => pass.group1 = group,
-                    Err(fault) => run.fault = Some(fault),
+            for (pass, planned) in run.passes.iter_mut().zip(&planned.passes) {
+                if let Err(fault) = pass.group1.follow(parts, pass.spec.group1, &planned.bindings) {
+                    run.fault = Some(fault);
                 }
             }
         }
@@ -171,7 +180,13 @@ impl Prepared {
     }
 
     /// The same with all that making them takes; each pipeline once.
-    pub(crate) fn wanted(&self, shader: ShaderId, gpu: &Gpu, layouts: &mut Layouts) -> Vec<Wanted> {
+    pub(crate) fn wanted(
+        &self,
+        shader: ShaderId,
+        gpu: &Gpu,
+        layouts: &mut Layouts,
+        buffers: &Buffers,
+    ) -> Vec<Wanted> {
         let mut wanted: Vec<Wanted> = Vec::new();
         for (run, planned) in self.runs.iter().zip(&self.plan.runs) {
             if run.shader != shader || run.fault.is_some() {
@@ -187,7 +202,7 @@ impl Prepared {
                             planned.bindings.iter().map(|b| b.binding).collect(),
                             planned.sealed.iter().map(|s| s.binding).collect(),
                         ],
-                        warm: pass.warm(&run.group0),
+                        warm: pass.warm(&run.group0, buffers),
                     });
                 }
             }

@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn targets_are_kept_while_they_fit_and_dropped_when_unused_for_long() {
         let instance = crate::gpu::instance(Backend::Noop);
-        let gpu = Gpu::open(&instance, Backend::Noop, None, 1).unwrap();
+        let gpu = Gpu::open(&instance, Backend::Noop, None, None, 1).unwrap();
         let mut targets = Targets::default();
         let (a, b) = (planned(0, [4, 4]), planned(1, [8, 8]));
         targets.adopt(&gpu, &[a.clone(), b.clone()], 0);

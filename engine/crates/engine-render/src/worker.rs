@@ -1,5 +1,6 @@
 //! The render thread: takes commands in order, runs frames.
 mod frame;
+mod unfinished;
 
 use crate::{
     buffers::Buffers,
@@ -29,9 +30,15 @@ use engine_frame::{
     plan::{CellLine, ShaderId},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use unfinished::Unfinished;
 
 /// How many frames the GPU may be behind.
 const FRAMES_IN_FLIGHT: usize = 2;
+/// With nothing else to do, the thread waits for the GPU this long at a time: a packet that comes meanwhile waits for no
+/// longer, and the GPU is busy anyway.
+const GPU_WAIT: Duration = Duration::from_millis(1);
+/// With nothing unfinished, the thread waits for commands.
+const LONG: Duration = Duration::from_secs(3600);
 
 pub(crate) struct Worker {
     config: RenderConfig,
@@ -45,6 +52,9 @@ pub(crate) struct Worker {
     events: Outbox,
     serials: u64,
     in_flight: [Option<wgpu::SubmissionIndex>; FRAMES_IN_FLIGHT],
+    /// The GPU reads slots of the frame that was uploaded last.
+    reads_slots: bool,
+    unfinished: Unfinished,
     /// What the host was told of a loss that is not made good yet.
     lost: Option<String>,
 }
@@ -71,7 +81,7 @@ impl World {
             shared: Shared::new(gpu, &layouts),
             layouts,
             targets: Targets::default(),
-            buffers: Buffers::default(),
+            buffers: Buffers::new(gpu.upload.tier),
             sealed,
             prepared: Prepared::default(),
             timing: config.gpu_times.then(|| Timing::new(gpu, 0)).flatten(),
@@ -88,7 +98,9 @@ impl Worker {
         if let Some(source) = &config.surface {
             screen.attach(&instance, source.clone()).map_err(|detail| OpenError::Surface { detail })?;
         }
-        let gpu = Gpu::open(&instance, config.backend, screen.surface(), 1)?;
+        let gpu = Gpu::open(&instance, config.backend, screen.surface(), config.upload, 1)?;
+        let upload = &gpu.upload;
+        tracing::info!("upload tier `{}` on {}: {}", upload.tier, gpu.adapter.get_info().name, upload.why);
         screen.fit(&gpu).map_err(|detail| OpenError::Surface { detail })?;
         Ok(Self {
             world: World::new(&gpu, &config, Sealed::default()),
@@ -101,6 +113,8 @@ impl Worker {
             events,
             serials: 0,
             in_flight: [const { None }; FRAMES_IN_FLIGHT],
+            reads_slots: false,
+            unfinished: Unfinished::new(),
             lost: None,
         })
     }
@@ -114,6 +128,7 @@ impl Worker {
         let mut outcomes = self.shaders.outcomes().clone();
         loop {
             self.events.flush();
+            let patience = if self.unfinished.is_empty() { LONG } else { Duration::ZERO };
             select! {
                 recv(commands) -> command => match command {
                     Ok(Command::Frame(packet)) => {
@@ -130,6 +145,7 @@ impl Worker {
                     Err(_) => outcomes = channel::never(),
                 },
                 recv(self.events.retry()) -> _ => {}
+                default(patience) => self.give_back(Some(GPU_WAIT)),
             }
         }
         // The GPU may still use what is about to be dropped.
@@ -194,30 +210,44 @@ impl Worker {
         for (cell, bytes) in &report.packet.params {
             self.params.insert(*cell, Arc::clone(bytes));
         }
+        let mut reading = None;
         // A device lost in the middle of a frame costs time, not the frame.
         for _ in 0..2 {
             if !self.usable() {
                 break;
             }
-            self.draw(&mut report);
+            let submitted = self.draw(&mut report);
             if self.gpu.lost().is_none() {
+                reading = submitted.filter(|_| self.reads_slots);
                 break;
             }
         }
         let runs = &self.world.prepared.runs;
         report.skipped.extend(runs.iter().filter(|r| !r.active).map(|r| r.cell));
-        self.events.send(RenderEvent::FrameDone(report));
+        self.unfinished.push(reading, report);
+        // In lockstep the host must hear the same in the same order in every run: a frame ends before the next begins.
+        self.give_back(if self.config.wait_ready { None } else { Some(Duration::ZERO) });
+    }
+
+    /// Gives back the packets of frames that are done, after waiting for at most `patience`.
+    fn give_back(&mut self, patience: Option<Duration>) {
+        while let Some(report) = self.unfinished.next(&self.gpu, patience) {
+            self.events.send(RenderEvent::FrameDone(report));
+        }
     }
 
     /// Returns whether the device is there, after trying to open it again if it was lost.
     fn usable(&mut self) -> bool {
         let Some(message) = self.gpu.lost() else { return true };
+        self.unfinished.device_lost();
+        self.give_back(None);
         if self.lost.is_none() {
             self.lost = Some(String::new());
             self.events.send(RenderEvent::DeviceLost { message });
         }
         let next = self.gpu.epoch + 1;
-        match Gpu::open(&self.instance, self.config.backend, self.screen.surface(), next) {
+        let upload = self.config.upload;
+        match Gpu::open(&self.instance, self.config.backend, self.screen.surface(), upload, next) {
             Ok(gpu) => self.rebuild(gpu),
             Err(error) => {
                 let message = error.to_string();
@@ -251,8 +281,8 @@ impl Worker {
     fn request(&mut self, id: ShaderId) {
         let (world, gpu) = (&mut self.world, &self.gpu);
         let specs = world.prepared.specs(id);
-        let (prepared, layouts) = (&world.prepared, &mut world.layouts);
-        self.shaders.request(gpu, id, prepared.serial, &specs, || prepared.wanted(id, gpu, layouts));
+        let World { prepared, layouts, buffers, .. } = world;
+        self.shaders.request(gpu, id, prepared.serial, &specs, || prepared.wanted(id, gpu, layouts, buffers));
     }
 
     fn take_outcomes(&mut self) {

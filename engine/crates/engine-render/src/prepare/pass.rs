@@ -1,12 +1,11 @@
 //! One pass turned into wgpu objects: its bind groups, attachments and steps.
-use super::{MAX_COLOR, Op, Parts, PreparedColor, PreparedDepth, PreparedPass, PreparedWork};
+use super::{Group1, MAX_COLOR, Op, Parts, PreparedColor, PreparedDepth, PreparedPass, PreparedWork, Source};
 use crate::{
+    buffers::{Buffers, When},
     layouts::LayoutId,
     shader::pipeline::{DepthSpec, PipelineSpec, RasterSpec, Warm, WorkSpec},
 };
-use engine_frame::plan::{
-    Bound, BufferSource, PlannedBinding, PlannedPass, PlannedRaster, PlannedWork, TextureView,
-};
+use engine_frame::plan::{BufferSource, PlannedPass, PlannedRaster, PlannedWork};
 use std::sync::Arc;
 
 impl PreparedPass {
@@ -27,74 +26,33 @@ impl PreparedPass {
         let spec = Arc::new(PipelineSpec { work: spec, group1: layout1, group2: layout2 });
         Ok(Self {
             label: Arc::clone(&pass.label),
-            group1: group1(parts, &spec, &pass.bindings)?,
+            group1: Group1::new(parts, layout1, &pass.bindings)?,
             spec,
             pipeline: None,
             work,
             place: 0,
-            binds_storage: pass.bindings.iter().any(|b| matches!(b.what, Bound::Storage { .. })),
         })
     }
 
-    /// What the warm draw binds: the resources of the first draw.
-    pub(super) fn warm(&self, group0: &wgpu::BindGroup) -> Warm {
-        let mut warm = Warm { groups: [Some(group0.clone()), self.group1.clone(), None], ..Warm::default() };
+    /// What the warm draw binds: the resources of the first draw, without memory that cells may write meanwhile.
+    pub(super) fn warm(&self, group0: &wgpu::BindGroup, buffers: &Buffers) -> Warm {
+        let groups = [Some(group0.clone()), self.group1.idle().cloned(), None];
+        let mut warm = Warm { groups, ..Warm::default() };
+        let stable = |source: &Source| match source {
+            Source::Slots(at) => buffers.buffer(*at, When::Idle).clone(),
+            Source::Sealed(buffer) => buffer.clone(),
+        };
         let PreparedWork::Raster { ops, .. } = &self.work else { return warm };
         for op in ops {
             match op {
                 Op::Group2(group) => warm.groups[2] = Some(group.clone()),
-                Op::Vertex(_, buffer) => warm.vertex.push(buffer.clone()),
-                Op::Index(buffer) => warm.index = Some(buffer.clone()),
+                Op::Vertex(_, source) => warm.vertex.push(stable(source)),
+                Op::Index(source) => warm.index = Some(stable(source)),
                 Op::Draw { .. } => break,
             }
         }
         warm
     }
-}
-
-pub(super) fn group1(
-    parts: &Parts<'_>,
-    spec: &PipelineSpec,
-    bindings: &[PlannedBinding],
-) -> Result<Option<wgpu::BindGroup>, String> {
-    let Some(layout) = spec.group1 else { return Ok(None) };
-    let mut entries = Vec::with_capacity(bindings.len());
-    for planned in bindings {
-        let resource = match planned.what {
-            Bound::Texture { target, view, .. } => wgpu::BindingResource::TextureView(match view {
-                TextureView::Whole => parts.targets.whole(target)?,
-                TextureView::Level(level) => parts.targets.level(target, level)?,
-                TextureView::Previous => parts.targets.previous(target)?,
-            }),
-            Bound::StorageTexture { target, level, .. } => {
-                wgpu::BindingResource::TextureView(parts.targets.level(target, level)?)
-            }
-            Bound::Uniform { buffer, size } => {
-                buffer_binding(&parts.buffers.get(buffer)?.buffer, size.into())
-            }
-            Bound::Storage { buffer, .. } => {
-                let buffer = parts.buffers.get(buffer)?;
-                buffer_binding(&buffer.buffer, buffer.storage_bytes(parts.gpu))
-            }
-        };
-        entries.push(wgpu::BindGroupEntry { binding: planned.binding, resource });
-    }
-    let (group, fault) = parts.gpu.creating(|| {
-        parts.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: parts.layouts.layout(layout),
-            entries: &entries,
-        })
-    });
-    fault.map_or(Ok(Some(group)), Err)
-}
-
-fn buffer_binding(buffer: &wgpu::Buffer, size: u64) -> wgpu::BindingResource<'_> {
-    wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-        buffer,
-        offset: 0,
-        size: wgpu::BufferSize::new(size),
-    })
 }
 
 fn prepare_raster(
@@ -189,13 +147,13 @@ fn prepare_ops(
         for (slot, (bound, source)) in (0..).zip(vertex.iter_mut().zip(&draw.vertex_buffers)) {
             if *bound != Some(*source) {
                 *bound = Some(*source);
-                ops.push(Op::Vertex(slot, buffer_of(parts, *source)?));
+                ops.push(Op::Vertex(slot, source_of(parts, *source)?));
             }
         }
         if raster.indexed && index != draw.index_buffer {
             index = draw.index_buffer;
             let source = index.ok_or("an indexed draw brings no index buffer")?;
-            ops.push(Op::Index(buffer_of(parts, source)?));
+            ops.push(Op::Index(source_of(parts, source)?));
         }
         ops.push(Op::Draw {
             first: draw.first,
@@ -208,9 +166,9 @@ fn prepare_ops(
     Ok(ops)
 }
 
-fn buffer_of(parts: &Parts<'_>, source: BufferSource) -> Result<wgpu::Buffer, String> {
+fn source_of(parts: &Parts<'_>, source: BufferSource) -> Result<Source, String> {
     Ok(match source {
-        BufferSource::Slots(id) => parts.buffers.get(id)?.buffer.clone(),
-        BufferSource::Sealed(id) => parts.sealed.buffer(id)?.clone(),
+        BufferSource::Slots(id) => Source::Slots(parts.buffers.at(id)?),
+        BufferSource::Sealed(id) => Source::Sealed(parts.sealed.buffer(id)?.clone()),
     })
 }

@@ -21,7 +21,8 @@ struct Recorded {
 }
 
 impl Worker {
-    pub(super) fn draw(&mut self, report: &mut FrameReport) {
+    /// Draws a frame. Returns what the GPU was given, if it was.
+    pub(super) fn draw(&mut self, report: &mut FrameReport) -> Option<wgpu::SubmissionIndex> {
         let start = Instant::now();
         self.take_outcomes();
         self.prepare(&report.packet);
@@ -39,7 +40,10 @@ impl Worker {
         let mut picture = self.screen.acquire(&self.instance, &self.gpu, size, drawn);
 
         let start = Instant::now();
-        let Some(Recorded { commands, capture, timed }) = self.record(report, &picture) else { return };
+        let Some(Recorded { commands, capture, timed }) = self.record(report, &picture) else {
+            self.world.buffers.not_submitted();
+            return None;
+        };
         report.cpu.encode_ns = elapsed_ns(start);
 
         let start = Instant::now();
@@ -48,6 +52,7 @@ impl Worker {
         report.cpu.submit_ns = elapsed_ns(start);
         if let Some(fault) = fault {
             tracing::error!("frame {} was not taken by the GPU: {fault}", report.frame);
+            self.world.buffers.not_submitted();
         } else {
             self.world.targets.submitted();
         }
@@ -61,7 +66,8 @@ impl Worker {
             self.gpu.queue.present(surface);
             report.presented = true;
         }
-        self.finish(report, submitted, capture);
+        self.finish(report, submitted.clone(), capture);
+        Some(submitted)
     }
 
     /// Makes what a new plan needs.
@@ -113,7 +119,8 @@ impl Worker {
         );
         let uploaded = world.buffers.upload(&self.gpu, &packet.slots, &*packet.memory);
         report.uploaded_bytes = uploaded.bytes;
-        if uploaded.storage_resized {
+        self.reads_slots = uploaded.reads_slots;
+        if uploaded.moved || !world.prepared.follows {
             let parts = Parts {
                 gpu: &self.gpu,
                 layouts: &mut world.layouts,
@@ -123,7 +130,7 @@ impl Worker {
                 shared: &world.shared,
                 picture: self.screen.format(),
             };
-            world.prepared.rebind_storage(&parts);
+            world.prepared.follow_slots(&parts);
             self.report_faults();
         }
     }
@@ -146,6 +153,7 @@ impl Worker {
             let timed = self.world.timing.as_ref().and_then(Timing::free);
             let parts = FrameParts {
                 gpu: &self.gpu,
+                buffers: &self.world.buffers,
                 counts: &report.packet.counts,
                 picture: &picture.view,
                 queries: timed.and(self.world.timing.as_ref()).map(Timing::queries),
@@ -170,10 +178,11 @@ impl Worker {
         picture: &Picture,
         timed: Option<usize>,
     ) -> Recorded {
-        let World { targets, prepared, timing, .. } = &self.world;
+        let World { targets, buffers, prepared, timing, .. } = &self.world;
         let desc = wgpu::CommandEncoderDescriptor { label: Some("frame") };
         let mut encoder = self.gpu.device.create_command_encoder(&desc);
         targets.start(&mut encoder);
+        buffers.record_copies(&mut encoder);
         encode::record(prepared, parts, &mut encoder);
         targets.copy_previous(&mut encoder);
         let timed = timed.filter(|_| !prepared.labels.is_empty());

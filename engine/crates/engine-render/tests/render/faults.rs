@@ -2,7 +2,9 @@
 use crate::kit::*;
 use cell_abi::ports::{StartValue, TextureFormat};
 use engine_frame::plan::*;
-use engine_render::{Backend, OpenError, RenderConfig, RenderEvent, Renderer, SealedData, SealedShape};
+use engine_render::{
+    Backend, OpenError, RenderConfig, RenderEvent, Renderer, SealedData, SealedShape, UploadTier,
+};
 use std::sync::Arc;
 
 const RED_PX: [u8; 4] = [255, 0, 0, 255];
@@ -109,8 +111,8 @@ fn the_next_writer_takes_over_the_start_value_of_a_dropped_one() {
 
 #[test]
 fn a_lost_device_comes_back_with_the_same_picture() {
-    for config in [RenderConfig::headless(), RenderConfig::noop()] {
-        let mut kit = Kit::start(config);
+    let tiers = UploadTier::ALL.into_iter().filter_map(Kit::in_tier);
+    for mut kit in tiers.chain([Kit::noop()]) {
         shaders(&kit);
         kit.shader(
             1,

@@ -2,9 +2,10 @@
 use cell_abi::DirtyRange;
 use cell_abi::ports::{StartValue, TargetDesc, TargetSize, TextureFormat};
 use cell_wire::{Blend, Compare, Cull, DepthTarget, Topology};
-use engine_frame::packet::{Packet, SlotMemory, SlotUse};
+use engine_frame::packet::{Packet, SlotMemory, SlotPlace, SlotUse};
 use engine_frame::plan::*;
 use engine_render::*;
+use engine_sys::{MapRo, MapRw, Memfd};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -36,15 +37,56 @@ struct Full { @builtin(position) position: vec4f, @location(0) uv: vec2f }
 }
 ";
 
-/// The bytes of slots, by buffer; slot numbers are not told apart.
+/// Bytes before the first slot, so that no slot starts where the mapping does.
+const OFFSET: usize = 256;
+
+/// The slots of one buffer in shared memory, as the host makes it: sealed once it is mapped for writing.
+struct Slots {
+    writer: MapRw,
+    reader: Arc<MapRo>,
+    stride: usize,
+    /// Where the newest bytes are, and a copy of what each slot holds.
+    latest: usize,
+    bytes: [&'static [u8]; SLOTS],
+}
+
+const SLOTS: usize = 3;
+
+impl Slots {
+    fn new(stride: usize) -> Self {
+        let memfd = Memfd::create("test", (OFFSET + SLOTS * stride).next_multiple_of(4096)).unwrap();
+        let writer = MapRw::new(&memfd).unwrap();
+        memfd.seal_future_write().unwrap();
+        let reader = Arc::new(MapRo::new(&memfd).unwrap());
+        Self { writer, reader, stride, latest: SLOTS - 1, bytes: [&[]; SLOTS] }
+    }
+}
+
+/// The slots of all buffers, each buffer in a region of its own.
 #[derive(Default)]
-pub(crate) struct Memory(Mutex<BTreeMap<BufferId, &'static [u8]>>);
+pub(crate) struct Memory(Mutex<BTreeMap<BufferId, Slots>>);
 
 impl Memory {
-    /// Puts bytes into a buffer. They are leaked: a test's memory is small and short-lived.
+    /// Puts bytes into the next slot of a buffer; into a new region when they are too many. They are leaked: a test's
+    /// memory is small and short-lived.
     pub(crate) fn put<T: Copy>(&self, buffer: u32, values: &[T], bytes: impl Fn(&T) -> Vec<u8>) {
         let bytes: Vec<u8> = values.iter().flat_map(bytes).collect();
-        self.0.lock().unwrap().insert(BufferId(buffer), bytes.leak());
+        let mut all = self.0.lock().unwrap();
+        let stride = (bytes.len() * 2).next_multiple_of(256).max(1024);
+        let slots = all.entry(BufferId(buffer)).or_insert_with(|| Slots::new(stride));
+        if bytes.len() > slots.stride {
+            *slots = Slots::new(stride);
+        }
+        slots.latest = (slots.latest + 1) % SLOTS;
+        slots.writer.copy_in(&bytes, OFFSET + slots.latest * slots.stride).unwrap();
+        slots.bytes[slots.latest] = bytes.leak();
+    }
+
+    /// Gives a buffer another region, as its owner gets with another process.
+    pub(crate) fn renew(&self, buffer: u32) {
+        let mut all = self.0.lock().unwrap();
+        let slots = all.get_mut(&BufferId(buffer)).unwrap();
+        *slots = Slots::new(slots.stride);
     }
 
     pub(crate) fn put_floats(&self, buffer: u32, values: &[f32]) {
@@ -55,21 +97,36 @@ impl Memory {
         self.put(buffer, values, |v| v.to_le_bytes().to_vec());
     }
 
-    pub(crate) fn len(&self, buffer: u32) -> u64 {
-        self.0.lock().unwrap()[&BufferId(buffer)].len() as u64
+    /// Returns the newest slot and its bytes.
+    fn latest(&self, buffer: u32) -> (u8, u64) {
+        let slots = &self.0.lock().unwrap()[&BufferId(buffer)];
+        (slots.latest as u8, slots.bytes[slots.latest].len() as u64)
+    }
+
+    /// Returns the mapping of a buffer's region.
+    pub(crate) fn mapping(&self, buffer: u32) -> Arc<MapRo> {
+        Arc::clone(&self.0.lock().unwrap()[&BufferId(buffer)].reader)
     }
 }
 
 impl SlotMemory for Memory {
-    fn bytes(&self, buffer: BufferId, _slot: u8, offset: u64, len: u64) -> Option<&[u8]> {
-        let bytes: &'static [u8] = self.0.lock().unwrap().get(&buffer)?;
+    fn bytes(&self, buffer: BufferId, slot: u8, offset: u64, len: u64) -> Option<&[u8]> {
+        let bytes: &'static [u8] = self.0.lock().unwrap().get(&buffer)?.bytes[usize::from(slot)];
         bytes.get(offset as usize..(offset + len) as usize)
+    }
+
+    fn place(&self, buffer: BufferId) -> Option<SlotPlace> {
+        let all = self.0.lock().unwrap();
+        let slots = all.get(&buffer)?;
+        let mapping = Arc::clone(&slots.reader);
+        Some(SlotPlace { mapping, offset: OFFSET as u64, stride: slots.stride as u64 })
     }
 }
 
 pub(crate) struct Kit {
     pub(crate) renderer: Renderer,
     pub(crate) memory: Arc<Memory>,
+    pub(crate) tier: UploadTier,
     pub(crate) frame: u64,
     /// Everything that came besides frames.
     pub(crate) events: Vec<RenderEvent>,
@@ -89,9 +146,26 @@ impl Kit {
         Self::start(RenderConfig::headless())
     }
 
+    /// Starts in an upload tier; where the driver cannot, says so and returns `None`.
+    pub(crate) fn in_tier(tier: UploadTier) -> Option<Self> {
+        match Renderer::start(RenderConfig { upload: Some(tier), ..RenderConfig::headless() }) {
+            Ok(renderer) => Some(Self::over(renderer)),
+            Err(OpenError::Upload { why, .. }) => {
+                eprintln!("NOT RUN in the tier `{tier}`: {why}");
+                None
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
     pub(crate) fn start(config: RenderConfig) -> Self {
+        Self::over(Renderer::start(config).unwrap())
+    }
+
+    fn over(renderer: Renderer) -> Self {
         Self {
-            renderer: Renderer::start(config).unwrap(),
+            tier: renderer.adapter().upload.tier,
+            renderer,
             memory: Arc::default(),
             frame: 0,
             events: Vec::new(),
@@ -110,9 +184,9 @@ impl Kit {
     /// Publishes all bytes of a buffer in the next packet, of which `dirty` changed.
     pub(crate) fn publish(&mut self, buffer: u32, dirty: &[(u32, u32)]) {
         let dirty = dirty.iter().map(|&(start, end)| DirtyRange { start, end }).collect();
-        let len = self.memory.len(buffer);
+        let (slot, len) = self.memory.latest(buffer);
         self.slots.retain(|s| s.buffer != BufferId(buffer));
-        self.slots.push(SlotUse { buffer: BufferId(buffer), slot: 0, len, dirty });
+        self.slots.push(SlotUse { buffer: BufferId(buffer), slot, len, dirty });
     }
 
     pub(crate) fn packet(&mut self, plan: &Arc<Plan>, capture: bool) -> Packet {
@@ -140,6 +214,11 @@ impl Kit {
             slot.dirty.clear();
         }
         report
+    }
+
+    /// Runs frames until none of their passes is left out.
+    pub(crate) fn run_until_whole(&mut self, plan: &Arc<Plan>) {
+        while !self.run(plan, false).skipped.is_empty() {}
     }
 
     /// Waits for a frame; keeps what else comes.
@@ -234,8 +313,12 @@ pub(crate) fn buffer(id: u32, capacity: u64, element_size: u32) -> PlannedBuffer
         uniform: true,
         storage: true,
         vertex: true,
-        index: true,
+        index: false,
     }
+}
+
+pub(crate) fn index_buffer(id: u32, capacity: u64) -> PlannedBuffer {
+    PlannedBuffer { index: true, ..buffer(id, capacity, 4) }
 }
 
 /// A full-screen pass to the picture.

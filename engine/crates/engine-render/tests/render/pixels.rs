@@ -3,7 +3,7 @@ use crate::kit::*;
 use cell_abi::ports::{FieldKind, StartValue, TextureFormat};
 use cell_wire::Blend;
 use engine_frame::plan::*;
-use engine_render::{SealedData, SealedShape};
+use engine_render::{SealedData, SealedShape, UploadTier};
 use std::sync::Arc;
 
 const BLACK: [u8; 4] = [0, 0, 0, 255];
@@ -14,14 +14,26 @@ const ZERO: StartValue = StartValue::Clear([0.0; 4]);
 const SHOW: &str = "
     @fragment fn show(in: Full) -> @location(0) vec4f { return textureSample(scene, nearest_clamp, in.uv); }";
 
+in_each_tier!(
+    a_triangle_reaches_the_picture,
+    the_covering_triangle_has_its_origin_in_the_upper_left,
+    colours_are_linear_in_shaders_and_srgb_in_the_picture,
+    vertices_instances_and_indices_come_from_slots,
+    meshes_and_textures_can_be_sealed,
+    start_values_load_and_blend_follow_the_order,
+    an_unfed_target_holds_its_start_value_again,
+    previous_is_the_last_submitted_frame,
+    depth_is_tested_and_sampled,
+    compute_stores_to_levels_and_uniforms_params_and_storage_are_seen,
+    the_picture_follows_the_plans_size,
+);
+
 /// Compares with a tolerance of one step: drivers round differently.
 fn near(found: [u8; 4], expected: [u8; 4]) -> bool {
     found.iter().zip(expected).all(|(f, e)| f.abs_diff(e) <= 1)
 }
 
-#[test]
-fn a_triangle_reaches_the_picture() {
-    let mut kit = Kit::vulkan();
+fn a_triangle_reaches_the_picture(mut kit: Kit) {
     kit.shader(
         0,
         "@vertex fn vs(@builtin(vertex_index) i: u32) -> @builtin(position) vec4f {
@@ -42,9 +54,7 @@ fn a_triangle_reaches_the_picture() {
     assert_eq!(kit.faults(), vec![]);
 }
 
-#[test]
-fn the_covering_triangle_has_its_origin_in_the_upper_left() {
-    let mut kit = Kit::vulkan();
+fn the_covering_triangle_has_its_origin_in_the_upper_left(mut kit: Kit) {
     kit.shader(0, "@fragment fn uv(in: Full) -> @location(0) vec4f { return vec4f(step(vec2f(0.5), in.uv), 0.0, 1.0); }");
     let plan = Arc::new(plan(1, [8, 8], vec![run(0, vec![full("uv")])]));
     let image = kit.picture(&plan);
@@ -52,9 +62,7 @@ fn the_covering_triangle_has_its_origin_in_the_upper_left() {
     assert_eq!([image.pixel(0, 7), image.pixel(7, 7)], [GREEN_PX, [255, 255, 0, 255]]);
 }
 
-#[test]
-fn colours_are_linear_in_shaders_and_srgb_in_the_picture() {
-    let mut kit = Kit::vulkan();
+fn colours_are_linear_in_shaders_and_srgb_in_the_picture(mut kit: Kit) {
     kit.shader(0, "@fragment fn grey(in: Full) -> @location(0) vec4f { return vec4f(0.5, 0.5, 0.5, 1.0); }");
     let plan = Arc::new(plan(1, [4, 4], vec![run(0, vec![full("grey")])]));
     assert!(near(kit.picture(&plan).pixel(1, 1), [188, 188, 188, 255]));
@@ -90,16 +98,14 @@ const CORNERS: [f32; 8] = [0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0];
 const TRIANGLES: [u32; 6] = [0, 1, 2, 0, 2, 3];
 const TWO: [f32; 12] = [-1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, -1.0, 0.0, 1.0, 0.0, 1.0];
 
-#[test]
-fn vertices_instances_and_indices_come_from_slots() {
-    let mut kit = Kit::vulkan();
+fn vertices_instances_and_indices_come_from_slots(mut kit: Kit) {
     kit.shader(0, QUADS);
     kit.memory.put_floats(5, &CORNERS);
     kit.memory.put_words(6, &TRIANGLES);
     kit.memory.put_floats(7, &TWO);
     let [vertices, indices] = [5, 6].map(|n| BufferSource::Slots(BufferId(n)));
     let mut plan = plan(1, [8, 8], vec![run(0, vec![quads(vertices, indices, PlannedCount::Dynamic(0))])]);
-    plan.buffers = vec![buffer(7, 240, 24), buffer(5, 64, 8), buffer(6, 64, 4)];
+    plan.buffers = vec![buffer(7, 240, 24), buffer(5, 64, 8), index_buffer(6, 64)];
     plan.dynamic_counts = vec![DynamicCount {
         source: CountSource::Published { buffer: BufferId(7), element_size: 24 },
         max: 10,
@@ -109,7 +115,9 @@ fn vertices_instances_and_indices_come_from_slots() {
     (5..8).for_each(|b| kit.publish(b, &[]));
     kit.counts = vec![2];
     let report = kit.run(&plan, true);
-    assert_eq!(report.uploaded_bytes, 32 + 24 + 48);
+    // Indices are copied in every tier.
+    let in_place = kit.tier == UploadTier::InPlace;
+    assert_eq!(report.uploaded_bytes, if in_place { 24 } else { 32 + 24 + 48 });
     let image = report.capture.unwrap();
     assert_eq!([image.pixel(1, 1), image.pixel(6, 6)], [RED_PX, GREEN_PX]);
     assert_eq!([image.pixel(6, 1), image.pixel(1, 6)], [BLACK, BLACK]);
@@ -120,20 +128,19 @@ fn vertices_instances_and_indices_come_from_slots() {
     assert_eq!(report.uploaded_bytes, 0);
     assert_eq!(report.capture.unwrap().pixel(6, 6), BLACK);
 
-    // Only the first instance's colour is dirty: the second keeps what the GPU has.
-    kit.memory.put_floats(7, &[-1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0]);
+    // Only the first instance's colour is dirty: a copy keeps what it has of the second.
+    let second = if in_place { TWO[6..].to_vec() } else { vec![9.0; 6] };
+    kit.memory.put_floats(7, &[&[-1.0, 0.0, 0.0, 0.0, 1.0, 1.0][..], &second].concat());
     kit.publish(7, &[(8, 24)]);
     kit.counts = vec![2];
     let report = kit.run(&plan, true);
-    assert_eq!(report.uploaded_bytes, 16);
+    assert_eq!(report.uploaded_bytes, if in_place { 0 } else { 16 });
     let image = report.capture.unwrap();
     assert_eq!([image.pixel(1, 1), image.pixel(6, 6)], [[0, 0, 255, 255], GREEN_PX]);
     assert_eq!(kit.faults(), vec![]);
 }
 
-#[test]
-fn meshes_and_textures_can_be_sealed() {
-    let mut kit = Kit::vulkan();
+fn meshes_and_textures_can_be_sealed(mut kit: Kit) {
     kit.shader(
         0,
         &QUADS.replace(
@@ -173,9 +180,7 @@ fn meshes_and_textures_can_be_sealed() {
     assert_eq!(kit.faults(), vec![]);
 }
 
-#[test]
-fn start_values_load_and_blend_follow_the_order() {
-    let mut kit = Kit::vulkan();
+fn start_values_load_and_blend_follow_the_order(mut kit: Kit) {
     kit.shader(
         0,
         "@fragment fn a(in: Full) -> @location(0) vec4f { return vec4f(0.25, 0.0, 0.0, 0.5); }
@@ -212,9 +217,7 @@ fn start_values_load_and_blend_follow_the_order() {
     assert_eq!(kit.faults(), vec![]);
 }
 
-#[test]
-fn an_unfed_target_holds_its_start_value_again() {
-    let mut kit = Kit::vulkan();
+fn an_unfed_target_holds_its_start_value_again(mut kit: Kit) {
     kit.shader(0, &RED.replace("red", "fill"));
     kit.shader(1, SHOW);
     let fill = full("fill").raster(|r| r.color = vec![color(0, Load::Keep)]);
@@ -230,9 +233,7 @@ fn an_unfed_target_holds_its_start_value_again() {
     assert_eq!(kit.picture(&Arc::new(unfed)).pixel(1, 1), GREEN_PX, "after its writer went away");
 }
 
-#[test]
-fn previous_is_the_last_submitted_frame() {
-    let mut kit = Kit::vulkan();
+fn previous_is_the_last_submitted_frame(mut kit: Kit) {
     // Red in frame 0, then green; the picture shows the frame before, or blue without history.
     kit.shader(
         0,
@@ -265,9 +266,7 @@ fn previous_is_the_last_submitted_frame() {
     assert_eq!(shown(&mut kit, &large), GREEN_PX);
 }
 
-#[test]
-fn depth_is_tested_and_sampled() {
-    let mut kit = Kit::vulkan();
+fn depth_is_tested_and_sampled(mut kit: Kit) {
     kit.shader(
         0,
         "struct Out { @builtin(position) position: vec4f, @location(0) near: f32 }
@@ -309,9 +308,7 @@ fn depth_is_tested_and_sampled() {
     assert_eq!(kit.faults(), vec![]);
 }
 
-#[test]
-fn compute_stores_to_levels_and_uniforms_params_and_storage_are_seen() {
-    let mut kit = Kit::vulkan();
+fn compute_stores_to_levels_and_uniforms_params_and_storage_are_seen(mut kit: Kit) {
     kit.shader(
         0,
         "@compute @workgroup_size(4, 4) fn cs(@builtin(global_invocation_id) id: vec3u) {
@@ -359,9 +356,7 @@ fn compute_stores_to_levels_and_uniforms_params_and_storage_are_seen() {
     assert_eq!(kit.faults(), vec![]);
 }
 
-#[test]
-fn the_picture_follows_the_plans_size() {
-    let mut kit = Kit::vulkan();
+fn the_picture_follows_the_plans_size(mut kit: Kit) {
     kit.shader(0, RED);
     for (version, size) in [(1, [16, 9]), (2, [33, 7]), (3, [1, 1])] {
         let plan = Arc::new(plan(version, size, vec![run(0, vec![full("red")])]));
