@@ -135,10 +135,10 @@ fn rehearsal(
         backend: BackendArg::Noop,
         ..RunArgs::parse_from(["engine"])
     };
-    let prepared = Prepared { project, scene_path: path.to_owned(), scene: rehearsed };
+    let prepared = Prepared { project, scene_path: path.to_owned(), scene: rehearsed, upload: None };
     // What the world says of its faults is said below, with their places.
     let found = with_default(NoSubscriber::new(), || {
-        let renderer = start::renderer(&args, None)?;
+        let renderer = start::renderer(&args, &prepared, None)?;
         let mut world = start::world(&args, &prepared, renderer, start::SIZE_CPU)?;
         let found = world.rehearse()?;
         world.close();

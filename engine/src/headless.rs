@@ -23,7 +23,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let prepared = start::prepare(args)?;
     let interrupt = Interrupt::listen()?;
     let frames = args.frames.unwrap_or(DEFAULT_FRAMES).max(1);
-    let renderer = start::renderer(args, None)?;
+    let renderer = start::renderer(args, &prepared, None)?;
     let size = start::size(args, &renderer);
     let mut world = start::world(args, &prepared, renderer, size)?;
     let mut live = Live::new(&prepared, args);

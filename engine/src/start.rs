@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use engine_host::{
     Project, World, WorldOptions, assets::AssetStore, cx::Services, par::ParPool, sealed::SealedStore,
 };
-use engine_render::{Backend, PresentPace, RenderConfig, Renderer, SurfaceSource};
+use engine_render::{Backend, PresentPace, RenderConfig, Renderer, SurfaceSource, UploadTier};
 use engine_scene::{CellRef, Scene, SceneFault};
 use std::{
     path::{Path, PathBuf},
@@ -113,6 +113,18 @@ pub(crate) struct Prepared {
     pub(crate) scene_path: PathBuf,
     /// The scene.
     pub(crate) scene: Scene,
+    /// How slots reach the GPU; `None` takes the best that works.
+    pub(crate) upload: Option<UploadTier>,
+}
+
+/// Forces an upload tier.
+const UPLOAD: &str = "RENDER_UPLOAD";
+
+/// Returns the upload tier that the environment asks for.
+fn upload() -> anyhow::Result<Option<UploadTier>> {
+    let Some(word) = std::env::var_os(UPLOAD) else { return Ok(None) };
+    let tier = word.to_string_lossy().parse();
+    tier.map(Some).with_context(|| format!("the environment variable {UPLOAD}"))
 }
 
 /// Reads the scene and builds its cells.
@@ -123,6 +135,7 @@ pub(crate) fn prepare(args: &RunArgs) -> anyhow::Result<Prepared> {
             output::check(what, path)?;
         }
     }
+    let upload = upload()?;
     let project = project(args.root.as_deref())?;
     let scene_path = scene_path(&project, &args.scene)?;
     let scene = match read_scene(&project, &scene_path)? {
@@ -137,11 +150,15 @@ pub(crate) fn prepare(args: &RunArgs) -> anyhow::Result<Prepared> {
     if !args.no_build {
         building::build(&project, &names)?;
     }
-    Ok(Prepared { project, scene_path, scene })
+    Ok(Prepared { project, scene_path, scene, upload })
 }
 
 /// Opens the driver.
-pub(crate) fn renderer(args: &RunArgs, surface: Option<SurfaceSource>) -> anyhow::Result<Renderer> {
+pub(crate) fn renderer(
+    args: &RunArgs,
+    prepared: &Prepared,
+    surface: Option<SurfaceSource>,
+) -> anyhow::Result<Renderer> {
     let config = RenderConfig {
         backend: match args.backend {
             BackendArg::Vulkan => Backend::Vulkan,
@@ -151,6 +168,7 @@ pub(crate) fn renderer(args: &RunArgs, surface: Option<SurfaceSource>) -> anyhow
         present: PresentPace::Vsync,
         // A headless run is for its pictures: no frame is drawn without its shaders.
         wait_ready: args.lockstep || args.headless,
+        upload: prepared.upload,
         ..RenderConfig::default()
     };
     Ok(Renderer::start(config)?)

@@ -91,7 +91,8 @@ impl App {
             .with_title(&self.prepared.scene.name)
             .with_inner_size(PhysicalSize::new(wanted[0], wanted[1]));
         let window = Arc::new(event_loop.create_window(attributes).context("no window can be opened")?);
-        let renderer = start::renderer(&self.args, Some(SurfaceSource::new(Arc::clone(&window))))?;
+        let renderer =
+            start::renderer(&self.args, &self.prepared, Some(SurfaceSource::new(Arc::clone(&window))))?;
         let size = start::size(&self.args, &renderer);
         if size != wanted {
             let _ = window.request_inner_size(PhysicalSize::new(size[0], size[1]));

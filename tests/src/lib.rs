@@ -40,6 +40,7 @@ pub struct Engine {
     exe: PathBuf,
     root: PathBuf,
     out: tempfile::TempDir,
+    env: Vec<(String, String)>,
 }
 
 /// What a run left behind.
@@ -92,8 +93,8 @@ impl Engine {
     /// Returns the engine `exe` (`env!("CARGO_BIN_EXE_engine")`), with all cells of the project built.
     #[must_use]
     pub fn new(exe: &str) -> Self {
-        let engine =
-            Self { exe: exe.into(), root: root(), out: tempfile::tempdir().expect("a temporary folder") };
+        let out = tempfile::tempdir().expect("a temporary folder");
+        let engine = Self { exe: exe.into(), root: root(), out, env: Vec::new() };
         engine.build_once();
         engine
     }
@@ -102,6 +103,13 @@ impl Engine {
     #[must_use]
     pub fn at(mut self, root: &Path) -> Self {
         root.clone_into(&mut self.root);
+        self
+    }
+
+    /// Returns an engine that runs with an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -140,6 +148,7 @@ impl Engine {
         let mut c = Command::new(&self.exe);
         c.args(args).arg("--no-build").arg("--root").arg(&self.root).current_dir(self.out.path());
         c.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").stdin(Stdio::null());
+        c.envs(self.env.iter().map(|(name, value)| (name, value)));
         c
     }
 

@@ -182,6 +182,15 @@ pub struct CellReport {
     pub scratch: u64,
 }
 
+/// How slots reach the GPU.
+#[derive(Clone, Debug, Serialize)]
+pub struct UploadSummary {
+    /// `inplace`, `snapshot` or `staging`.
+    pub tier: String,
+    /// Why it is that one.
+    pub why: String,
+}
+
 /// What `--report` writes about a world.
 #[derive(Clone, Debug, Serialize)]
 pub struct WorldReport {
@@ -193,8 +202,10 @@ pub struct WorldReport {
     pub host: TimeSummary,
     /// The render thread's CPU time per frame.
     pub render: TimeSummary,
-    /// Bytes copied to the GPU.
+    /// Bytes of slots copied to the GPU, by us or by the GPU.
     pub uploaded_bytes: u64,
+    /// How slots reach the GPU: the tier and why it is that one.
+    pub upload: UploadSummary,
     /// Plans made.
     pub plans: u64,
     /// Frames with passes left out.
@@ -213,12 +224,14 @@ impl World {
     /// Returns what was measured so far; the system is asked about the processes of cells.
     #[must_use]
     pub fn report(&self) -> WorldReport {
+        let upload = &self.renderer.adapter().upload;
         WorldReport {
             frames: self.frame,
             submits_per_frame: self.stats.submits,
             host: self.stats.host_ns.summary(),
             render: self.stats.render_ns.summary(),
             uploaded_bytes: self.stats.uploaded_bytes,
+            upload: UploadSummary { tier: upload.tier.to_string(), why: upload.why.clone() },
             plans: self.stats.plans,
             incomplete_frames: self.stats.incomplete_frames,
             adapter: self.renderer.adapter().name.clone(),
