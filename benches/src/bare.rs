@@ -4,9 +4,11 @@ mod chain;
 mod content;
 mod dots;
 mod maker;
+mod write;
 
 pub(crate) use content::{Content, Cube, cube};
 pub(crate) use dots::Dots;
+pub(crate) use write::Write;
 
 use anyhow::Context as _;
 use chain::Chain;

@@ -9,6 +9,7 @@ mod recovery;
 mod reload;
 pub(crate) mod start;
 mod takeover;
+mod upload;
 
 use crate::{Bench, harness::Row};
 
@@ -30,6 +31,7 @@ pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("recovery", recovery::measure),
     ("takeover", takeover::measure),
     ("rebuild", rebuild::measure),
+    ("upload", upload::measure),
 ];
 
 /// Returns the groups that hold rows whose names begin with `filter`.
