@@ -5,7 +5,7 @@
 use engine_tests::{Engine, Live};
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fs,
     path::Path,
     process::{Command, Stdio},
@@ -58,10 +58,31 @@ struct Soak<'a> {
     runtime: &'a Path,
     names: Vec<String>,
     done: BTreeMap<&'static str, u32>,
+    /// What was done last, and how it was answered.
+    last: VecDeque<String>,
 }
 
 impl Soak<'_> {
     /// Tells the engine something, whatever it answers.
+    fn tell(&mut self, args: &[&str]) {
+        let said = self.ctl(args);
+        self.note(format!("{}: {}", args.join(" "), said.trim()));
+    }
+
+    fn note(&mut self, what: String) {
+        self.last.push_back(what);
+        if self.last.len() > 30 {
+            self.last.pop_front();
+        }
+    }
+
+    /// Returns what was done and said last, for a failure.
+    fn story(&self) -> String {
+        let said = &self.live.seen[self.live.seen.len().saturating_sub(60)..];
+        let done: Vec<&str> = self.last.iter().map(String::as_str).collect();
+        format!("done last:\n{}\nsaid last:\n{}", done.join("\n"), said.join("\n"))
+    }
+
     fn ctl(&self, args: &[&str]) -> String {
         let mut command = Command::new(EXE);
         command.arg("ctl").args(args).env("XDG_RUNTIME_DIR", self.runtime).stdin(Stdio::null());
@@ -76,8 +97,9 @@ impl Soak<'_> {
     }
 
     /// Sends a signal to some child. It may have ended by itself meanwhile.
-    fn signal(&self, dice: &mut Dice, signal: &str) {
+    fn signal(&mut self, dice: &mut Dice, signal: &str) {
         if let Some(pid) = dice.pick(&self.live.children()) {
+            self.note(format!("kill {signal} {pid}"));
             let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
         }
     }
@@ -99,17 +121,17 @@ impl Soak<'_> {
                 "crash"
             }
             4 => {
-                self.ctl(&["restart", &name]);
+                self.tell(&["restart", &name]);
                 "restart"
             }
             5 | 6 => {
                 let to = if dice.roll(2) == 0 { "thread" } else { "process" };
-                self.ctl(&["move", &name, to]);
+                self.tell(&["move", &name, to]);
                 "move"
             }
             _ => {
-                self.ctl(&["disable", &name]);
-                self.ctl(&["enable", &name]);
+                self.tell(&["disable", &name]);
+                self.tell(&["enable", &name]);
                 "switch"
             }
         };
@@ -126,7 +148,7 @@ impl Soak<'_> {
             for c in &cells {
                 let name = c["name"].as_str().unwrap();
                 if c["state"] == "down" {
-                    self.ctl(&["restart", name]);
+                    self.tell(&["restart", name]);
                 }
                 let ticks = c["ticks"].as_u64().unwrap();
                 let goes_on = WITHOUT_TICKS.contains(&name) || before.get(name).is_some_and(|b| ticks > *b);
@@ -153,7 +175,7 @@ impl Soak<'_> {
         self.live.listen();
         self.live.assert_running();
         for line in &self.live.seen {
-            assert!(!line.contains("lost something"), "torn data: {line}");
+            assert!(!line.contains("lost something"), "torn data: {line}\n{}", self.story());
             assert!(!line.contains("panicked"), "{line}");
         }
         let long_ago = self.live.seen.len().saturating_sub(200);
@@ -208,7 +230,13 @@ fn random_kills_stops_moves_and_restarts_cost_nobody_but_the_cell_and_leave_noth
         assert!(begun.elapsed() < WATCHDOG, "its socket never appeared");
         std::thread::park_timeout(Duration::from_millis(10));
     }
-    let mut soak = Soak { live, runtime: runtime.path(), names: Vec::new(), done: BTreeMap::new() };
+    let mut soak = Soak {
+        live,
+        runtime: runtime.path(),
+        names: Vec::new(),
+        done: BTreeMap::new(),
+        last: VecDeque::new(),
+    };
     soak.until_well();
     let cells = soak.cells();
     let text = |c: &Value, key: &str| c[key].as_str().unwrap().to_lowercase();
