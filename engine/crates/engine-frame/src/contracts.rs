@@ -117,12 +117,13 @@ pub struct Contracts {
     cells: Vec<DeclaredCell>,
     targets: Vec<TargetContract>,
     buffers: Vec<BufferContract>,
-    owners: HashMap<BufferId, Arc<str>>,
+    /// What each owner's buffer of a name was last, and its id: who is switched off and on again has the same ones.
+    known: HashMap<(Arc<str>, Arc<str>), BufferContract>,
     unfed: Vec<Unfed>,
 }
 
 impl Contracts {
-    /// Replaces all declarations. Ids of what stays are kept.
+    /// Replaces all declarations. Ids of what stays are kept, and those of what was there before and is the same.
     ///
     /// Returns all faults, in scene order; the cells they belong to are left out.
     pub fn declare(&mut self, cells: &[CellDecl]) -> Vec<ContractFault> {
@@ -222,15 +223,13 @@ impl Contracts {
         let owner_name = |b: &BufferContract| -> Arc<str> {
             b.owner.map_or_else(|| Arc::from(""), |o| cell_names[&o.0].clone())
         };
-        let old: HashMap<(Arc<str>, Arc<str>), BufferContract> =
-            self.buffers.drain(..).map(|b| ((self.owners[&b.id].clone(), b.name.clone()), b)).collect();
-        self.owners.clear();
         let World { targets, mut buffers, .. } = world;
         let mut buffer_ids = Vec::new();
         for b in &mut buffers {
-            let owner = owner_name(b);
-            let kept = old
-                .get(&(owner.clone(), b.name.clone()))
+            let key = (owner_name(b), b.name.clone());
+            let kept = self
+                .known
+                .get(&key)
                 .filter(|o| o.max_count == b.max_count && same_elements(&o.element, &b.element));
             b.id = kept.map_or_else(
                 || {
@@ -239,7 +238,7 @@ impl Contracts {
                 },
                 |o| o.id,
             );
-            self.owners.insert(b.id, owner);
+            self.known.insert(key, b.clone());
             buffer_ids.push(b.id);
         }
         let mut target_ids = Vec::new();

@@ -196,9 +196,15 @@ fn ids_stay_while_names_and_owners_live() {
     c.declare(&[b(7)]);
     assert_eq!(ids(&c).1, first.1[1..]);
     c.declare(&[a(), b(1)]);
-    assert_eq!(ids(&c).0, first.0, "a target belongs to its name");
     assert_eq!(
-        c.resolve(CellLine(0), 1),
+        ids(&c),
+        first,
+        "a target belongs to its name, and who was switched off has the same buffer again"
+    );
+    let other = cell(0, "c", &format!("output p storage Pose 8\n{POSE}"));
+    c.declare(&[other, b(1)]);
+    assert_eq!(
+        c.resolve(CellLine(0), 0),
         Some(Resource::Buffer(BufferId(2))),
         "a new owner has a new buffer"
     );

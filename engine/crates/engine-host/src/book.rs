@@ -1,5 +1,6 @@
 //! All buffers: their slot tables and their memory, kept together through coming and going of owners.
 mod frozen;
+mod resting;
 
 use crate::{
     memory::{BufferSize, MemoryTable, Region, RegionError},
@@ -48,38 +49,44 @@ pub struct SlotBook {
     regions: BTreeMap<Arc<str>, (Vec<DeclaredBuffer>, Arc<Region>)>,
     /// What was published by owners that wait while others take their places.
     frozen: BTreeMap<Arc<str>, frozen::Frozen>,
+    /// The buffers of owners that are switched off: nobody sees them until they are on again.
+    resting: BTreeMap<Arc<str>, resting::Resting>,
 }
 
 impl SlotBook {
     /// Takes the buffers that the contracts declare now. A buffer that stays the same keeps its slots and its
-    /// content; one that is gone or changed loses them as soon as no turn or packet names them.
+    /// content; one that is gone or changed loses them as soon as no turn or packet names them. Those of an owner for
+    /// whom `rests` is true are put aside instead, until it declares them again.
     ///
     /// # Errors
     /// A [`RegionError`] for each owner that got no memory; the buffers of the others are there.
-    pub fn declare(&mut self, buffers: &[DeclaredBuffer]) -> Result<(), Vec<RegionError>> {
+    pub fn declare(
+        &mut self,
+        buffers: &[DeclaredBuffer],
+        rests: impl Fn(&str) -> bool,
+    ) -> Result<(), Vec<RegionError>> {
         let mut by_owner: BTreeMap<Arc<str>, Vec<DeclaredBuffer>> = BTreeMap::new();
         for b in buffers {
             by_owner.entry(Arc::clone(&b.owner)).or_default().push(b.clone());
         }
-        let same = |a: &[DeclaredBuffer], b: &[DeclaredBuffer]| {
-            a.len() == b.len()
-                && a.iter().zip(b).all(|(a, b)| {
-                    (a.buffer, a.capacity, a.element_size) == (b.buffer, b.capacity, b.element_size)
-                })
-        };
         let gone: Vec<Arc<str>> = self
             .regions
             .iter()
-            .filter(|(owner, (old, _))| by_owner.get(*owner).is_none_or(|new| !same(old, new)))
+            .filter(|(owner, (old, _))| by_owner.get(*owner).is_none_or(|new| !same(old.iter(), new)))
             .map(|(owner, _)| Arc::clone(owner))
             .collect();
         let mut memory = MemoryTable::clone(&self.memory);
+        self.resting.retain(|owner, _| by_owner.contains_key(owner) || rests(owner));
         for owner in gone {
-            if let Some((old, _)) = self.regions.remove(&owner) {
-                for b in old {
-                    memory.remove(b.buffer);
-                    self.entries[b.buffer.0 as usize] = None;
-                }
+            let Some((old, region)) = self.regions.remove(&owner) else { continue };
+            let rests = !by_owner.contains_key(&owner) && rests(&owner);
+            let mut entries = Vec::new();
+            for b in old {
+                memory.remove(b.buffer);
+                entries.extend(self.entries[b.buffer.0 as usize].take());
+            }
+            if rests {
+                self.resting.insert(owner, resting::Resting::new(region, entries));
             }
         }
         let mut failed = Vec::new();
@@ -94,6 +101,16 @@ impl SlotBook {
                 }
                 let region = Arc::clone(region);
                 self.regions.insert(owner, (declared, region));
+                continue;
+            }
+            if let Some(rested) = self.resting.remove(&owner).and_then(|r| r.wake(&declared)) {
+                memory.insert(&rested.0);
+                for e in rested.1 {
+                    let at = e.declared.buffer.0 as usize;
+                    self.entries.resize_with(self.entries.len().max(at + 1), || None);
+                    self.entries[at] = Some(e);
+                }
+                self.regions.insert(owner, (declared, rested.0));
                 continue;
             }
             let placement = declared.first().map_or(Placement::Thread, |b| b.placement);
@@ -136,7 +153,10 @@ impl SlotBook {
         let entry = self.entries.get_mut(buffer.0 as usize).and_then(Option::as_mut);
         match entry.filter(|e| e.generation == generation) {
             Some(e) => Some(&mut e.table),
-            None => self.frozen.values_mut().find_map(|f| f.table(buffer, generation)),
+            None => {
+                let rested = self.resting.values_mut().find_map(|r| r.table(buffer, generation));
+                rested.or_else(|| self.frozen.values_mut().find_map(|f| f.table(buffer, generation)))
+            }
         }
     }
 
@@ -209,13 +229,16 @@ impl SlotBook {
     /// Returns what the header of a granted slot says, copied out once.
     #[must_use]
     pub fn publication(&self, buffer: BufferId, grant: &Grant) -> Option<Publication> {
-        self.memory.get(buffer)?.header(grant.slot).published(grant.stamp)
+        let rested = || self.resting.values().find_map(|r| r.memory(buffer));
+        self.memory.get(buffer).or_else(rested)?.header(grant.slot).published(grant.stamp)
     }
 
     /// Says that the owner called `owner` gets a new instance at `placement`: what the old one still publishes
     /// counts no more. A region has one writing process in its life, so that a new process gets a new region: the
     /// returned renewal makes it, on the thread that begins the instance, and [`SlotBook::adopt`] goes over to it.
     pub fn replace_instance(&mut self, owner: &str, placement: Placement) -> Option<Renewal> {
+        // Another instance never saw what the one before it had published when it was switched off.
+        self.resting.remove(owner);
         let (declared, region) = self.regions.get(owner)?;
         let (declared, region) = (declared.clone(), Arc::clone(region));
         for b in &declared {
@@ -290,6 +313,14 @@ impl SlotBook {
     }
 }
 
+/// Returns whether an owner declares the same buffers.
+fn same<'a>(old: impl ExactSizeIterator<Item = &'a DeclaredBuffer>, new: &[DeclaredBuffer]) -> bool {
+    old.len() == new.len()
+        && old
+            .zip(new)
+            .all(|(a, b)| (a.buffer, a.capacity, a.element_size) == (b.buffer, b.capacity, b.element_size))
+}
+
 fn sum(a: SlotCounters, b: SlotCounters) -> SlotCounters {
     SlotCounters {
         published: a.published + b.published,
@@ -306,7 +337,7 @@ fn sizes(declared: &[DeclaredBuffer]) -> Vec<BufferSize> {
 mod tests {
     use super::*;
 
-    fn buffer(id: u32, owner: &str, capacity: u32) -> DeclaredBuffer {
+    pub(super) fn buffer(id: u32, owner: &str, capacity: u32) -> DeclaredBuffer {
         let placement = Placement::Thread;
         DeclaredBuffer {
             buffer: BufferId(id),
@@ -318,7 +349,7 @@ mod tests {
         }
     }
 
-    fn publish(book: &mut SlotBook, id: u32, frame: u64) {
+    pub(super) fn publish(book: &mut SlotBook, id: u32, frame: u64) {
         let (generation, grant, _) = book.grant(BufferId(id), frame, &mut Vec::new()).unwrap();
         book.memory().get(BufferId(id)).unwrap().header(grant.slot).publish(grant.stamp, frame, 8, &[]);
         let p = book.publication(BufferId(id), &grant).unwrap();
@@ -328,16 +359,16 @@ mod tests {
     #[test]
     fn an_unchanged_owner_keeps_its_content_and_a_changed_one_starts_anew() {
         let mut book = SlotBook::default();
-        book.declare(&[buffer(0, "a", 64), buffer(1, "b", 64)]).unwrap();
+        book.declare(&[buffer(0, "a", 64), buffer(1, "b", 64)], |_| false).unwrap();
         publish(&mut book, 0, 1);
         publish(&mut book, 1, 1);
         let (generation, held) = book.hold_latest(BufferId(1)).unwrap();
-        book.declare(&[buffer(0, "a", 64), buffer(1, "b", 128)]).unwrap();
+        book.declare(&[buffer(0, "a", 64), buffer(1, "b", 128)], |_| false).unwrap();
         assert!(book.latest(BufferId(0)).is_some());
         assert!(book.latest(BufferId(1)).is_none(), "another size is another buffer");
         book.release(BufferId(1), generation, held.slot);
         publish(&mut book, 1, 2);
-        book.declare(&[buffer(0, "a", 64)]).unwrap();
+        book.declare(&[buffer(0, "a", 64)], |_| false).unwrap();
         assert!(book.memory().get(BufferId(1)).is_none());
         assert!(book.hold_latest(BufferId(1)).is_none());
     }
@@ -345,11 +376,11 @@ mod tests {
     #[test]
     fn a_publication_of_an_earlier_life_is_ignored() {
         let mut book = SlotBook::default();
-        book.declare(&[buffer(0, "a", 64)]).unwrap();
+        book.declare(&[buffer(0, "a", 64)], |_| false).unwrap();
         let (generation, grant, _) = book.grant(BufferId(0), 1, &mut Vec::new()).unwrap();
         let p = Publication { frame: 1, len_bytes: 8, dirty_count: 0, dirty: Default::default() };
-        book.declare(&[]).unwrap();
-        book.declare(&[buffer(0, "a", 64)]).unwrap();
+        book.declare(&[], |_| false).unwrap();
+        book.declare(&[buffer(0, "a", 64)], |_| false).unwrap();
         assert_eq!(book.settle(BufferId(0), generation, &grant, Some(&p)), Ok(None));
         assert!(book.latest(BufferId(0)).is_none());
     }
@@ -358,7 +389,7 @@ mod tests {
     fn a_new_process_gets_a_new_region_with_the_last_publications() {
         let mut book = SlotBook::default();
         let both = DeclaredBuffer { history: true, ..buffer(0, "a", 64) };
-        book.declare(std::slice::from_ref(&both)).unwrap();
+        book.declare(std::slice::from_ref(&both), |_| false).unwrap();
         for (frame, byte) in [(5, 5_u8), (6, 6)] {
             let (generation, grant, _) = book.grant(BufferId(0), frame, &mut Vec::new()).unwrap();
             let memory = book.memory().get(BufferId(0)).unwrap().clone();
@@ -406,10 +437,10 @@ mod tests {
     #[test]
     fn a_renewal_of_buffers_that_have_changed_is_refused() {
         let mut book = SlotBook::default();
-        book.declare(&[buffer(0, "a", 64)]).unwrap();
+        book.declare(&[buffer(0, "a", 64)], |_| false).unwrap();
         let mut renewal = book.replace_instance("a", Placement::Process).unwrap();
         renewal.make().unwrap();
-        book.declare(&[buffer(0, "a", 128)]).unwrap();
+        book.declare(&[buffer(0, "a", 128)], |_| false).unwrap();
         assert!(!book.adopt(renewal));
         assert!(book.memory().get(BufferId(0)).unwrap().part.capacity == 128);
     }

@@ -142,7 +142,9 @@ impl World {
                 }
             }
         }
-        for error in self.book.declare(&buffers).err().into_iter().flatten() {
+        // Who is off, or at fault with its names, goes on some day where it was: with what it had published.
+        let rests = |owner: &str| self.by_name.get(owner).is_some_and(|&n| self.cells[n].epoch > 0);
+        for error in self.book.declare(&buffers, rests).err().into_iter().flatten() {
             // Without its buffers it does nothing; when the scene changes, it is tried again.
             if let Some(&n) = self.by_name.get(error.owner()) {
                 tracing::error!(cell = error.owner(), "{error}");

@@ -165,7 +165,7 @@ impl Rig {
             });
         }
         let mut book = SlotBook::default();
-        book.declare(&buffers).unwrap();
+        book.declare(&buffers, |_| false).unwrap();
         World { rig: self, book, lines, start: Start::default(), closer }
     }
 }

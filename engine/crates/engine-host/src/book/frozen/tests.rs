@@ -12,7 +12,7 @@ fn book(history: bool) -> (SlotBook, Arc<str>) {
     let owner_of = Arc::clone(&owner);
     let declared =
         DeclaredBuffer { buffer: ID, owner: owner_of, capacity, element_size: 4, history, placement };
-    book.declare(&[declared]).unwrap();
+    book.declare(&[declared], |_| false).unwrap();
     (book, owner)
 }
 
@@ -102,7 +102,7 @@ fn a_buffer_that_is_declared_otherwise_by_then_is_left_as_it_is() {
     let placement = Placement::Thread;
     let declared =
         DeclaredBuffer { buffer: ID, owner, capacity: 128, element_size: 4, history: false, placement };
-    book.declare(&[declared]).unwrap();
+    book.declare(&[declared], |_| false).unwrap();
     publish(&mut book, 2);
     book.thaw("a");
     assert_eq!(bytes(&book), (2, vec![2; 8]));

@@ -98,7 +98,7 @@ impl World<'_> {
         }
         let fault =
             |e: Vec<crate::memory::RegionError>| e.first().map(ToString::to_string).unwrap_or_default();
-        self.book.declare(&declared).map_err(fault)?;
+        self.book.declare(&declared, |_| false).map_err(fault)?;
         for (n, tapped) in first.into_iter().flat_map(|f| f.ports.iter().enumerate()) {
             let Some((buffer, true)) = self.ports.get(n).and_then(|p| p.buffer) else { continue };
             let frame = first.map_or(0, |f| f.frame);
