@@ -156,8 +156,8 @@ fn a_cell_that_does_not_compile_costs_itself_until_its_code_is_mended_and_saved(
     live.until("[late-wave] its shader is ready");
     // One that runs is built too, and tried, and takes over, with what it says of itself.
     fs::write(&source, good.replace("radius: f32 = 0.3", "radius: f32 = 0.4")).unwrap();
-    live.until("[late-wave] the build of ");
     live.until(" is tried in a shadow; the old one runs on");
+    assert!(live.seen.last().unwrap().contains("[late-wave] the build of "));
     live.until(" took over after frame ");
     live.until("[late-wave] its shader is ready");
     // One that does not compile changes nothing.

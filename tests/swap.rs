@@ -2,8 +2,13 @@
 //! taken back, and the old one goes on from where it was.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use engine_tests::{Engine, Live, Ran, scratch_project};
-use std::{fs, path::PathBuf};
+use engine_tests::{Engine, Library, Live, Ran, scratch_project};
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 const EXE: &str = env!("CARGO_BIN_EXE_engine");
 /// What a copy of the faulty cell's library says of itself. Other words are another build.
@@ -35,9 +40,17 @@ impl Rig {
 
     /// Makes a build that fails in this way.
     fn build(&self, how: &str) {
+        self.save(&self.made(how));
+    }
+
+    fn made(&self, how: &str) -> Library {
         let text = format!("was built to: {how:.<11}");
+        self.engine.library("faulty").with_bytes(WELL.as_bytes(), text.as_bytes())
+    }
+
+    fn save(&self, library: &Library) {
         let next = self.library().with_extension("next");
-        self.engine.library("faulty").with_bytes(WELL.as_bytes(), text.as_bytes()).save(&next);
+        library.save(&next);
         fs::rename(next, self.library()).unwrap();
     }
 
@@ -101,7 +114,7 @@ fn each_move_keeps_the_state_and_in_lockstep_leaves_no_tick_out() {
         assert_eq!(ticks, all, "{from} to {to}:\n{}", ran.log);
         assert!(is_green(&ran), "{from} to {to}");
         if from == to {
-            assert_eq!(standing(&ran), "unchanged", "{from} to {to}");
+            assert_eq!(standing(&ran), "none", "{from} to {to}: there is nothing to do");
         } else {
             assert!(
                 ran.log.contains(&format!("the instance at {to} took over after frame 9")),
@@ -304,6 +317,88 @@ fn a_swap_during_a_probation_waits_for_its_end_and_a_removed_cell_takes_all_of_i
     live.assert_running();
     let swaps: Vec<_> = live.seen.iter().filter(|l| l.contains(" took over after frame ")).collect();
     assert_eq!(swaps.len(), 2, "{swaps:?}");
+}
+
+#[test]
+fn a_build_that_declares_other_names_takes_over_and_is_taken_back() {
+    let rig = Rig::new();
+    for at in ["Thread", "Process"] {
+        rig.build("do well");
+        let mut live = rig.live(at);
+        rig.save(&rig.made("late panic").with_ports(|text| text.replace("numbers", "numerus")));
+        live.until(": it loaded in its shadow: what it makes is equal");
+        live.until(" took over after frame ");
+        live.until(" failed 44 ticks after it took over: ");
+        let before = live.seen.len();
+        live.until("it has ticked");
+        live.until("it has ticked");
+        assert_counts_on(&ticks(live.seen[before..].iter().map(String::as_str)), at);
+        // Names that do not fit the others' are refused before anything runs.
+        rig.save(&rig.made("do both").with_ports(|text| text.replace("rgba16float", "rgba32float")));
+        live.until("[faulty] the build of ");
+        assert!(live.seen.last().unwrap().contains("does not take over: the names would not fit"));
+        live.assert_running();
+    }
+}
+
+/// Returns the cells' processes that run, the oldest first.
+fn children(live: &Live) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", live.child.id())).unwrap().flatten();
+    let listed = tasks.map(|t| fs::read_to_string(t.path().join("children")).unwrap_or_default());
+    let mut all: Vec<u32> =
+        listed.flat_map(|l| l.split_whitespace().map(|p| p.parse().unwrap()).collect::<Vec<_>>()).collect();
+    // One that has ended and that nobody has asked about yet is no process any more.
+    all.retain(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| !s.contains(") Z ")));
+    all.sort_unstable();
+    all
+}
+
+/// Kills the newest process when there are `count`, as the system would.
+fn kill_newest_of(live: &Live, count: usize) {
+    let begun = Instant::now();
+    while children(live).len() != count {
+        assert!(begun.elapsed() < Duration::from_secs(60), "not {count}: {:?}", children(live));
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+    kill(children(live)[count - 1]);
+}
+
+fn kill(pid: u32) {
+    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_process_that_is_killed_at_any_step_costs_its_build_only() {
+    let rig = Rig::new();
+    let mut live = rig.live("Process");
+    let old = children(&live)[0];
+    // In its shadow.
+    rig.build("do fine");
+    live.until("is tried in a shadow");
+    kill_newest_of(&live, 2);
+    live.until(" does not take over: ");
+    assert!(live.seen.last().unwrap().contains("SIGKILL"), "{:?}", live.seen.last());
+    // On probation.
+    rig.build("do right");
+    live.until(" took over after frame ");
+    kill_newest_of(&live, 2);
+    live.until(" ticks after it took over: its process is over: ");
+    let told = live.seen.last().unwrap();
+    assert!(told.contains("SIGKILL") && told.contains("; the old one is back"), "{told}");
+    let before = live.seen.len();
+    live.until("it has ticked");
+    live.until("it has ticked");
+    assert_eq!(children(&live), [old], "the old one, in its process");
+    assert_counts_on(&ticks(live.seen[before..].iter().map(String::as_str)), "as it was");
+    // The one that waits, and then the one that runs: the cell starts again, and nothing else is hurt.
+    rig.build("do both");
+    live.until(" took over after frame ");
+    kill(old);
+    kill_newest_of(&live, 1);
+    live.until("; the old one cannot go on, it is over too: ");
+    live.until("SIGKILL; it starts again in 10 ms");
+    live.until("it has ticked 3");
+    live.assert_running();
 }
 
 #[test]

@@ -161,6 +161,8 @@ impl Live {
             return Ok(());
         }
         world.apply_scene(scene)?;
+        // Somebody else may have built them.
+        world.take_builds();
         Ok(())
     }
 }

@@ -74,8 +74,11 @@ impl World {
 
     /// Returns whether a cell that is at fault has been built since: the new build may be better.
     pub(crate) fn is_built_anew(&self, entry: &CellEntry) -> bool {
-        let newest =
-            |old: &BuiltCell| self.project.stage(entry.scene.cell.as_str()).is_ok_and(|b| b.path != old.path);
+        let newest = |old: &BuiltCell| {
+            self.project
+                .stage(entry.scene.cell.as_str())
+                .is_ok_and(|b| b.path != old.path && entry.rejected.as_ref() != Some(&b.path))
+        };
         entry.fault().is_some() && entry.built.as_ref().is_some_and(newest)
     }
 }

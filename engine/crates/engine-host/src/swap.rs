@@ -1,6 +1,6 @@
 //! A cell's instance is replaced while the world runs: by a new build, in another place, or by a fresh one.
 //!
-//! A new build is tried in a [`shadow`] first, and the new instance is made while the old one ticks. At the border of a frame the old one's state is handed over
+//! A new build is tried in a shadow first, and the new instance is made while the old one ticks. At the border of a frame the old one's state is handed over
 //! ([`crate::turn::Legacy`]), and the old one waits, frozen, until the new one has ticked [`PROBATION_TICKS`] times or
 //! [`PROBATION_NS`] have passed. If the new one cannot be made, refuses the state, panics, hangs or crashes until then,
 //! the old one goes on from where it was frozen, with what it had published by then. In lockstep each step is waited
@@ -19,7 +19,7 @@ pub(crate) use shadow::Tap;
 use crate::{builder::BuiltCell, cells::CellEntry, cx::InstanceCx, library::CellLibrary, turn::Turn};
 use engine_scene::Placement;
 use serde::Serialize;
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
 
 /// So many ticks the new instance has to return from before the old one ends.
 pub const PROBATION_TICKS: u64 = 60;
@@ -214,6 +214,16 @@ impl Swap {
         }
     }
 
+    /// Returns whether this very build is on its way already.
+    fn brings(&self, build: &Path) -> bool {
+        match &self.phase {
+            Phase::Planned | Phase::Staging(_) => self.ask.newest,
+            Phase::Shadowing { staged, .. } | Phase::Making { staged, .. } | Phase::Made { staged, .. } => {
+                staged.built.path == build
+            }
+        }
+    }
+
     /// Returns where the old instance's turns are copied to, while the new build is tried on them.
     pub(crate) fn tap(&self) -> Option<&Arc<Tap>> {
         match &self.phase {
@@ -243,4 +253,6 @@ struct Staged {
     at: Placement,
     /// What messages call the new instance.
     subject: String,
+    /// How long it may take to take over: its load is the cell's code.
+    patience: Duration,
 }

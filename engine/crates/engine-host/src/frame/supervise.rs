@@ -86,7 +86,8 @@ impl World {
                 continue;
             }
             let saving = self.cells[n].probation.as_ref().is_some_and(|f| f.is_saving());
-            let limit_ns = if ticks || saving { HUNG_TICK_NS } else { LOAD_LIMIT.as_nanos() as u64 };
+            let patience = self.cells[n].probation.as_ref().map_or(LOAD_LIMIT, |f| f.patience());
+            let limit_ns = if ticks || saving { HUNG_TICK_NS } else { patience.as_nanos() as u64 };
             if for_ns > limit_ns {
                 let entry = &mut self.cells[n];
                 if let Some(cx) = &entry.cx {

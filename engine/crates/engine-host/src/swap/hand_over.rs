@@ -51,7 +51,7 @@ impl World {
 
     /// Freezes the old instance and lets the new one have its state, its memory and its load.
     fn hand_over(&mut self, n: usize, swap: &Swap, staged: Staged, mut turn: Box<Turn>) {
-        let Staged { built, library, at, subject } = staged;
+        let Staged { built, library, at, subject, patience } = staged;
         let now_ns = self.now_ns();
         let entry = &mut self.cells[n];
         let Some(mut old) = entry.turn.take() else { return };
@@ -83,6 +83,7 @@ impl World {
             number: swap.number,
             act: swap.ask.act,
             subject,
+            patience,
             place,
             frame: old.record.frame,
             turn: old,

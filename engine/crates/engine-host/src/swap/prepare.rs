@@ -20,7 +20,7 @@ use std::{
 /// A build that is being staged on a thread of its own: files are read, hashed, and loaded.
 pub(super) type Staging = JoinHandle<Result<Staged, BuildError>>;
 /// All builds of the scene's cells, by their names in it, that are being staged after a build.
-pub(super) type Restaging = JoinHandle<Vec<(Arc<str>, BuiltCell)>>;
+pub(super) type Restaging = JoinHandle<Vec<(Arc<str>, Result<BuiltCell, BuildError>)>>;
 
 impl World {
     /// Lets the newest builds of all cells that run take over, where they are others: to be called after a build. A
@@ -30,8 +30,8 @@ impl World {
         let cells: Vec<(Arc<str>, String)> =
             self.cells.iter().map(|c| (Arc::clone(&c.name), c.scene.cell.as_str().to_owned())).collect();
         let stage = move || {
-            let staged = |(name, cell): (Arc<str>, String)| Some((name, project.stage(&cell).ok()?));
-            cells.into_iter().filter_map(staged).collect()
+            let staged = |(name, cell): (Arc<str>, String)| (name, project.stage(&cell));
+            cells.into_iter().map(staged).collect()
         };
         match std::thread::Builder::new().name("stage".to_owned()).spawn(stage) {
             Ok(thread) => self.swaps.staging = Some(thread),
@@ -45,8 +45,18 @@ impl World {
         for (name, built) in thread.join().unwrap_or_default() {
             let Some(&n) = self.by_name.get(&name) else { continue };
             let entry = &mut self.cells[n];
+            let built = match built {
+                Ok(built) => built,
+                Err(error) => {
+                    if entry.built.is_some() {
+                        tracing::error!(cell = &*entry.name, "{error}; it runs on as it was built");
+                    }
+                    continue;
+                }
+            };
             let runs = entry.built.as_ref().is_some_and(|b| b.path != built.path);
-            if runs && entry.rejected.as_ref() != Some(&built.path) {
+            let comes = entry.swap.as_ref().is_some_and(|s| s.brings(&built.path));
+            if runs && !comes && entry.rejected.as_ref() != Some(&built.path) {
                 self.swaps.plan(entry, Ask::SWAP, self.frame);
             }
         }
@@ -164,7 +174,7 @@ impl World {
                 Act::Move => format!("the instance at {at:?}"),
                 Act::Restart => "the restarted instance".to_owned(),
             };
-            Ok(Staged { built, library, at, subject })
+            Ok(Staged { built, library, at, subject, patience: LOAD_LIMIT })
         })
     }
 
@@ -184,7 +194,7 @@ impl World {
             return false;
         }
         let lives = matches!(entry.life, Life::Idle | Life::Busy { .. }) && entry.on;
-        if swap.ask.act == Act::Swap && !runs && lives {
+        if !runs && lives {
             return self.try_in_shadow(n, swap, staged);
         }
         self.make(n, swap, staged)

@@ -12,7 +12,7 @@ use crate::{
 use cell_wire::PassList;
 use engine_frame::plan::CellLine;
 use engine_scene::Placement;
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 /// An instance that waits while another one has its place, with all that the host knew of it.
 pub struct Frozen {
@@ -20,6 +20,8 @@ pub struct Frozen {
     pub(super) act: Act,
     /// What messages call the new instance.
     pub(super) subject: String,
+    /// How long the new one may take to load.
+    pub(super) patience: Duration,
     /// Where it is; empty while its state is being saved.
     pub(super) place: Place,
     pub(super) turn: Box<Turn>,
@@ -48,6 +50,11 @@ impl Frozen {
     /// Returns whether its state is still being saved.
     pub(crate) fn is_saving(&self) -> bool {
         !self.took_over && self.place.is_empty()
+    }
+
+    /// Returns how long the turn may take in which the new instance takes over.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Lets it load the newest content of an asset that it reads, if it comes back.

@@ -39,8 +39,13 @@ const LAG: Duration = Duration::from_secs(10);
 /// What came of a shadow run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It may take over; the words say how what it made compares.
-    Passed(String),
+    /// It may take over.
+    Passed {
+        /// How what it made compares.
+        words: String,
+        /// How long it took to be made and to load.
+        loaded_in: Duration,
+    },
     /// It must not, and why.
     Rejected(String),
 }

@@ -1,16 +1,20 @@
 //! Whether a new build is tried in a shadow, and what follows from it.
 use super::{
-    Phase, SHADOW_TICKS, Staged, Swap,
+    Act, PROBATION_NS, Phase, SHADOW_TICKS, Staged, Swap,
     shadow::{Job, Shadow, ShadowPort, Verdict},
 };
 use crate::{
     cells::{Life, PortUse},
+    frame::LOAD_LIMIT,
     record::Record,
     world::World,
 };
 use cell_abi::ports::{Port, Rate};
 use engine_scene::check_params;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+/// How long a takeover may take at least.
+const LEAST_PATIENCE: Duration = Duration::from_nanos(PROBATION_NS);
 
 impl World {
     /// Has a build tried on what the running instance is given.
@@ -18,6 +22,7 @@ impl World {
         let entry = &self.cells[n];
         let same = entry.built.as_ref().is_some_and(|b| b.ports == staged.built.ports);
         let keeps = entry.built.as_ref().is_some_and(|b| b.shape.is_some()) && staged.built.shape.is_some();
+        let keeps = keeps && swap.ask.act != Act::Restart;
         let ticks = same && entry.is_declared() && !entry.no_ticks && entry.rate != Rate::OnMail;
         let port = |(at, port): (usize, &Port)| {
             let buffer = match entry.ports.get(at).filter(|_| same) {
@@ -78,7 +83,7 @@ impl World {
         &mut self,
         n: usize,
         mut swap: Swap,
-        staged: Box<Staged>,
+        mut staged: Box<Staged>,
         shadow: Shadow,
     ) -> bool {
         let entry = &self.cells[n];
@@ -93,7 +98,8 @@ impl World {
                 self.cells[n].swap = Some(Box::new(swap));
                 false
             }
-            Ok(Verdict::Passed(words)) => {
+            Ok(Verdict::Passed { words, loaded_in }) => {
+                staged.patience = (loaded_in * 4).clamp(LEAST_PATIENCE, LOAD_LIMIT);
                 tracing::info!(cell = &*entry.name, "{}: {words}", staged.subject);
                 self.swaps.tell_shadow(swap.number, words);
                 self.make(n, swap, *staged)

@@ -18,7 +18,7 @@ use engine_scene::Placement;
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// A port of the cell: its buffer, and whether the cell writes it. `None`: nothing that a tick sees.
@@ -67,7 +67,10 @@ pub(super) fn play(
     let differs = BTreeMap::new();
     let mut world = World { book, turn, ports, put, progress, begun, load_fails, differs };
     let mut ticks = 0;
+    let making = Instant::now();
+    let mut loaded_in = Duration::ZERO;
     let result = world.begin(&name, first.as_ref()).and_then(|()| {
+        loaded_in = making.elapsed();
         world.compare_lists(list.as_deref());
         for tapped in captured {
             if progress.enough.load(Ordering::Relaxed) {
@@ -79,7 +82,7 @@ pub(super) fn play(
         Ok(())
     });
     match result {
-        Ok(()) => Verdict::Passed(world.words(ticks)),
+        Ok(()) => Verdict::Passed { words: world.words(ticks), loaded_in },
         Err(why) if ticks == 0 => Verdict::Rejected(format!("in its shadow it {why}")),
         Err(why) => Verdict::Rejected(format!("in tick {ticks} of its shadow it {why}")),
     }
