@@ -98,8 +98,9 @@ impl SlotMemory for Slots {
         None
     }
 
-    fn place(&self, _: BufferId) -> Option<SlotPlace> {
-        Some(SlotPlace { mapping: Arc::clone(&self.reader) as _, offset: 0, stride: self.bytes as u64 })
+    fn place(&self, _: BufferId, slot: u8) -> Option<SlotPlace> {
+        let (start, len) = (u64::from(slot) * self.bytes as u64, self.bytes as u64);
+        Some(SlotPlace { mapping: Arc::clone(&self.reader) as _, chunk: start..start + len, start, len })
     }
 }
 
@@ -124,7 +125,7 @@ impl Side {
         })?;
         let mut side =
             Self { renderer, thread, memory: Arc::new(memory), plan: Arc::new(plan(bytes)), frame: 0 };
-        // Every slot once: each is imported with the first, and has its bind group with the second round.
+        // Every slot twice: each is imported and gets its bind group the first time.
         for _ in 0..2 * SLOTS {
             let picture = side.frame(true)?.capture.context("the frame was not captured")?;
             ensure!(picture.rgba8[1] == 255, "the GPU did not read what was written");

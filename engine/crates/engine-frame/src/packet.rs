@@ -1,7 +1,7 @@
 //! A packet: all that the render thread needs for one frame.
 use crate::plan::{BufferId, CellLine, Plan};
 use cell_abi::DirtyRange;
-use std::{any::Any, sync::Arc};
+use std::{any::Any, ops::Range, sync::Arc};
 
 /// All that the render thread needs for one frame. The slots it names are held until its frame is done: until the GPU
 /// reads none of them any more.
@@ -46,19 +46,22 @@ pub trait SlotMemory: Send + Sync {
     /// The slot is one that the packet holds, so nobody writes it meanwhile.
     fn bytes(&self, buffer: BufferId, slot: u8, offset: u64, len: u64) -> Option<&[u8]>;
 
-    /// Returns where a buffer's slots lie in shared memory, for a GPU that reads it itself; `None` when they do
-    /// not lie in one read-only mapping.
-    fn place(&self, buffer: BufferId) -> Option<SlotPlace>;
+    /// Returns where a slot lies in shared memory, for a GPU that reads it itself; `None` when it lies in no read-only
+    /// mapping.
+    fn place(&self, buffer: BufferId, slot: u8) -> Option<SlotPlace>;
 }
 
-/// Where a buffer's slots lie in shared memory.
+/// Where a slot lies in shared memory.
 #[derive(Clone)]
 pub struct SlotPlace {
     /// The read-only mapping, as whoever maps memory knows it (an `engine_sys::MapRo`; this crate maps none). The
     /// same one for as long as the memory is the same. It stays mapped while this is held.
     pub mapping: Arc<dyn Any + Send + Sync>,
-    /// Byte of the mapping at which slot 0 starts, a multiple of 256.
-    pub offset: u64,
-    /// Bytes from slot to slot, a multiple of 256.
-    pub stride: u64,
+    /// The bytes of the mapping that a GPU takes together: whole pages. Chunks of a mapping are the same or apart. A
+    /// large slot is one of its own, so that slots which nobody uses cost no memory on the GPU's side either.
+    pub chunk: Range<u64>,
+    /// Byte of the mapping at which the slot starts, a multiple of 256.
+    pub start: u64,
+    /// Bytes of the slot.
+    pub len: u64,
 }

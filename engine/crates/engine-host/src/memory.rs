@@ -100,14 +100,29 @@ pub struct Part {
     pub header: usize,
 }
 
+/// Slots from this size on lie on multiples of it, each in pages of its own.
+const LARGE: usize = 65536;
+
+impl Part {
+    /// Returns whether each slot has pages of its own.
+    fn is_large(&self) -> bool {
+        self.stride.is_multiple_of(LARGE) && self.offset.is_multiple_of(LARGE)
+    }
+
+    /// Returns the first byte past the last slot.
+    fn end(&self) -> usize {
+        self.offset + self.stride * (SLOTS + 1)
+    }
+}
+
 /// Returns where each buffer lies, and the bytes of the data and of the headers.
 #[must_use]
 pub fn layout(buffers: &[BufferSize]) -> (Vec<Part>, usize, usize) {
     let (mut offset, mut header) = (0, 0);
     let mut parts = Vec::with_capacity(buffers.len());
     for b in buffers {
-        // Small slots are 256 bytes apart, large ones lie on 64 KiB, so that a slot can be imported later.
-        let align = if b.capacity >= 65536 { 65536 } else { 256 };
+        // Small slots are 256 bytes apart; a large one can be imported by itself.
+        let align = if b.capacity >= LARGE { LARGE } else { 256 };
         let stride = b.capacity.next_multiple_of(align).max(align);
         offset = usize::next_multiple_of(offset, align);
         parts.push(Part { buffer: b.buffer, offset, stride, capacity: b.capacity, header });
@@ -318,10 +333,25 @@ impl SlotMemory for MemoryTable {
         Some(unsafe { std::slice::from_raw_parts(memory.read_ptr(slot).add(offset), len) })
     }
 
-    fn place(&self, buffer: BufferId) -> Option<SlotPlace> {
-        let memory = self.get(buffer)?;
+    fn place(&self, buffer: BufferId, slot: u8) -> Option<SlotPlace> {
+        let memory = self.get(buffer).filter(|_| usize::from(slot) < SLOTS)?;
         let mapping = Arc::clone(memory.region.data_ro.get()?);
-        Some(SlotPlace { mapping, offset: memory.part.offset as u64, stride: memory.part.stride as u64 })
+        let (part, start) = (memory.part, memory.offset(Some(slot)));
+        let chunk = if part.is_large() {
+            start..start + part.stride
+        } else {
+            // All small slots between two large buffers share pages.
+            let large = || memory.region.parts().iter().filter(|p| p.is_large());
+            let from = large().map(Part::end).filter(|end| *end <= start).max();
+            let to = large().map(|p| p.offset).filter(|offset| *offset > start).min();
+            from.unwrap_or(0)..to.unwrap_or(mapping.len())
+        };
+        Some(SlotPlace {
+            mapping,
+            chunk: chunk.start as u64..chunk.end as u64,
+            start: start as u64,
+            len: part.stride as u64,
+        })
     }
 }
 
@@ -352,14 +382,40 @@ mod tests {
             assert!(bytes.iter().all(|b| *b == slot + 1), "slot {slot}");
         }
         assert!(table.bytes(BufferId(0), 0, 250, 10).is_none(), "beyond the slot");
-        let [a, b] = [0, 2].map(|n| table.place(BufferId(n)).unwrap());
-        assert!(Arc::ptr_eq(&a.mapping, &b.mapping), "one mapping for all buffers of an owner");
-        assert_eq!((a.offset % 256, a.stride, b.offset, b.stride), (0, 256, 65_536, 131_072));
-        assert!(table.place(BufferId(1)).is_none());
+        assert!(table.place(BufferId(1), 0).is_none() && table.place(BufferId(0), 8).is_none());
         assert!(table.bytes(BufferId(1), 0, 0, 1).is_none(), "no such buffer");
         small.header(Some(3)).publish(9, 1, 100, &[]);
         assert!(small.header(Some(3)).published(9).is_some());
         assert!(small.header(Some(2)).published(9).is_none());
+    }
+
+    #[test]
+    fn what_the_gpu_takes_together_is_whole_pages_that_do_not_overlap() {
+        let sizes: Vec<_> = [100, 70_000, 300, 5_000, 65_536, 65_537, 64]
+            .into_iter()
+            .zip(0..)
+            .map(|(capacity, n)| BufferSize { buffer: BufferId(n), capacity })
+            .collect();
+        let region = Region::new("test", &sizes, Placement::Thread, &[]).unwrap();
+        let mut table = MemoryTable::default();
+        table.insert(&region);
+        let mut chunks = Vec::new();
+        for (size, slot) in sizes.iter().flat_map(|s| (0..SLOTS as u8).map(move |n| (s, n))) {
+            let place = table.place(size.buffer, slot).unwrap();
+            assert_eq!(place.start as usize, table.get(size.buffer).unwrap().offset(Some(slot)));
+            assert!(place.len as usize >= size.capacity && place.start.is_multiple_of(256));
+            let chunk = place.chunk;
+            assert!(chunk.start <= place.start && place.start + place.len <= chunk.end, "{chunk:?}");
+            assert!(chunk.start.is_multiple_of(4096) && chunk.end.is_multiple_of(4096), "{chunk:?}");
+            assert!(chunk.end <= region.data.len() as u64);
+            if !chunks.contains(&chunk) {
+                let apart = |c: &std::ops::Range<u64>| c.end <= chunk.start || chunk.end <= c.start;
+                assert!(chunks.iter().all(apart), "{chunk:?} and {chunks:?}");
+                chunks.push(chunk);
+            }
+        }
+        // Three large buffers, and what is small before, between and after them.
+        assert_eq!(chunks.len(), 3 * SLOTS + 3);
     }
 
     #[test]
@@ -370,7 +426,7 @@ mod tests {
         let mut table = MemoryTable::default();
         table.insert(&region);
         assert!(region.is_unclaimed() && table.bytes(BufferId(0), 2, 0, 6).is_none());
-        assert!(table.place(BufferId(0)).is_none(), "a draft is nobody's to read, the GPU's neither");
+        assert!(table.place(BufferId(0), 2).is_none(), "a draft is nobody's to read, the GPU's neither");
         assert!(table.get(BufferId(0)).unwrap().write_ptr(0).is_null(), "the host does not write it");
         assert!(region.begin_claim() && !region.begin_claim());
         let owner = MapRw::new(&region.data).unwrap();

@@ -58,8 +58,8 @@ struct Buffer {
     /// Published bytes.
     len: u64,
     faulty: bool,
-    /// The memory in which its slots were.
-    import: Option<Arc<Import>>,
+    /// The memory in which its slots were drawn from.
+    imports: Vec<Arc<Import>>,
     /// Where its bytes are in this frame; `None` is in its own copy, or else in zeros.
     slot: Option<(Numbered, u64)>,
     /// The packet has a slot of it.
@@ -153,7 +153,7 @@ impl Buffers {
         for buffer in &mut self.buffers {
             if !buffer.listed {
                 done.moved |= buffer.slot.take().is_some();
-                buffer.import = None;
+                buffer.imports.clear();
             }
             if buffer.vertex && buffer.slot.is_none() && buffer.own.is_none() {
                 room = room.max(buffer.room());
@@ -199,6 +199,13 @@ impl Buffers {
         Spot { serial: numbered.serial, offset, size }
     }
 
+    /// Returns whether memory with this number may still hold bytes of a buffer.
+    pub(crate) fn knows(&self, at: BufferAt, serial: u64) -> bool {
+        let buffer = &self.buffers[at.0];
+        let stable = buffer.own.as_ref().or(self.zeros.as_ref());
+        stable.is_some_and(|n| n.serial == serial) || buffer.imports.iter().any(|i| i.is(serial))
+    }
+
     /// Returns all bytes of a buffer in this frame, as a vertex or index buffer.
     pub(crate) fn slice(&self, at: BufferAt) -> wgpu::BufferSlice<'_> {
         let (numbered, offset) = self.source(at, When::Now);
@@ -237,10 +244,10 @@ impl Buffers {
         let len = slot.len.min(buffer.capacity);
         let longer = std::mem::replace(&mut buffer.len, len) != len;
         let room = buffer.room();
-        let place = if *tier == UploadTier::Staging { None } else { memory.place(slot.buffer) };
+        let place = if *tier == UploadTier::Staging { None } else { memory.place(slot.buffer, slot.slot) };
         let found = place.as_ref().and_then(|place| {
-            let import = imports.of(gpu, place, &mut buffer.import, serials, &buffer.name);
-            import.slot(place, slot.slot, room).map(|(numbered, start)| (numbered.clone(), start))
+            let import = imports.of(gpu, place, &mut buffer.imports, serials, &buffer.name);
+            import.slot(place, room).map(|(numbered, start)| (numbered.clone(), start))
         });
         let found = match found {
             Some(slot) if !buffer.copied => {
@@ -301,7 +308,7 @@ impl Buffer {
             fresh: true,
             len: 0,
             faulty: false,
-            import: None,
+            imports: Vec::new(),
             slot: None,
             listed: false,
         }

@@ -71,7 +71,11 @@ impl Group1 {
         }
         let now: Vec<Spot> = spots(parts, &self.uses, When::Now).collect();
         // Memory that is no more must not be kept by what was made for it.
-        self.made.retain(|(old, _)| old.iter().zip(&now).all(|(old, now)| old.serial == now.serial));
+        let uses = &self.uses;
+        let known = |spots: &[Spot]| {
+            spots.iter().zip(uses).all(|(spot, (at, _))| parts.buffers.knows(*at, spot.serial))
+        };
+        self.made.retain(|(spots, _)| known(spots));
         if self.made.len() >= KEPT {
             self.made.remove(0);
         }

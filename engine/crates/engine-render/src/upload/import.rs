@@ -11,7 +11,7 @@
 use crate::gpu::Gpu;
 use ash::{ext::external_memory_host, vk};
 use engine_sys::MapRo;
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 use wgpu::hal::api::Vulkan;
 
 const HOST: vk::ExternalMemoryHandleTypeFlags = vk::ExternalMemoryHandleTypeFlags::HOST_ALLOCATION_EXT;
@@ -64,19 +64,23 @@ pub(crate) fn open(adapter: &wgpu::Adapter, desc: &wgpu::DeviceDescriptor<'_>) -
     Ok(Opened { device, queue, alignment })
 }
 
-/// Makes all of a mapping a buffer that the GPU reads in place. No bytes move. The buffer keeps the mapping until the
+/// Makes a chunk of a mapping a buffer that the GPU reads in place. No bytes move. The buffer keeps the mapping until the
 /// GPU has done its last use.
-pub(crate) fn import(gpu: &Gpu, map: &Arc<MapRo>) -> Result<wgpu::Buffer, String> {
+pub(crate) fn import(gpu: &Gpu, map: &Arc<MapRo>, chunk: Range<u64>) -> Result<wgpu::Buffer, String> {
     use wgpu::BufferUsages as U;
     let alignment = gpu.import_alignment.ok_or("the driver has no VK_EXT_external_memory_host")?;
-    let (address, size) = (map.as_ptr() as u64, map.len() as u64);
+    if chunk.is_empty() || chunk.end > map.len() as u64 {
+        return Err(format!("bytes {chunk:?} are not within a mapping of {} bytes", map.len()));
+    }
+    let pointer = map.as_ptr().wrapping_add(chunk.start as usize);
+    let (address, size) = (pointer as u64, chunk.end - chunk.start);
     if !address.is_multiple_of(alignment) || !size.is_multiple_of(alignment) {
         return Err(format!("the driver imports multiples of {alignment} bytes only"));
     }
     if size > gpu.limits.max_buffer_size {
         return Err(format!("it has {size} bytes; the GPU takes {} at a time", gpu.limits.max_buffer_size));
     }
-    let import = Import::new(gpu, map)?;
+    let import = Import::new(gpu, map, pointer, size)?;
     let buffer = import.buffer;
     // SAFETY: the buffer was made by this device and is destroyed by the callback only, which runs when wgpu has dropped
     // its last use; the device lives longer than its buffers do. It is never mapped: the usages below allow no mapping.
@@ -103,9 +107,9 @@ struct Import {
 }
 
 impl Import {
-    fn new(gpu: &Gpu, map: &Arc<MapRo>) -> Result<Self, String> {
-        let size = map.len() as u64;
-        let pointer = map.as_ptr().cast_mut().cast();
+    /// Imports `size` bytes at `pointer`, which lie in `map`.
+    fn new(gpu: &Gpu, map: &Arc<MapRo>, pointer: *const u8, size: u64) -> Result<Self, String> {
+        let pointer = pointer.cast_mut().cast();
         // SAFETY: the handles that are read through `hal` are not destroyed, and what is made of them is freed while the
         // device lives (see `import`).
         let hal = unsafe { gpu.device.as_hal::<Vulkan>() }.ok_or("it is no Vulkan device")?;

@@ -22,7 +22,7 @@ pub(super) fn probe(gpu: &Gpu) -> Result<(), String> {
         writer.copy_in(&bytes, 0).map(|()| bytes).map_err(|e| e.to_string())
     };
     let before = write(1)?;
-    let imported = upload::import(gpu, &reader)?;
+    let imported = upload::import(gpu, &reader, 0..BYTES as u64)?;
     let seen_before = copied_out(gpu, &imported)?;
     let after = write(2)?;
     let seen_after = copied_out(gpu, &imported)?;

@@ -115,11 +115,13 @@ impl SlotMemory for Memory {
         bytes.get(offset as usize..(offset + len) as usize)
     }
 
-    fn place(&self, buffer: BufferId) -> Option<SlotPlace> {
+    fn place(&self, buffer: BufferId, slot: u8) -> Option<SlotPlace> {
         let all = self.0.lock().unwrap();
         let slots = all.get(&buffer)?;
         let mapping = Arc::clone(&slots.reader);
-        Some(SlotPlace { mapping, offset: OFFSET as u64, stride: slots.stride as u64 })
+        let chunk = 0..mapping.len() as u64;
+        let start = OFFSET + usize::from(slot) * slots.stride;
+        Some(SlotPlace { mapping, chunk, start: start as u64, len: slots.stride as u64 })
     }
 }
 

@@ -146,17 +146,21 @@ impl SlotMemory for Odd {
         self.0.bytes(buffer, slot, offset, len)
     }
 
-    fn place(&self, buffer: BufferId) -> Option<SlotPlace> {
-        self.0.place(buffer).map(self.1)
+    fn place(&self, buffer: BufferId, slot: u8) -> Option<SlotPlace> {
+        self.0.place(buffer, slot).map(self.1)
     }
 }
 
 #[test]
 fn memory_that_cannot_be_read_in_place_is_copied() {
-    let odd: [fn(SlotPlace) -> SlotPlace; 3] = [
+    let odd: [fn(SlotPlace) -> SlotPlace; 7] = [
         |place| SlotPlace { mapping: Arc::new(()), ..place },
-        |place| SlotPlace { stride: 1 << 40, ..place },
-        |place| SlotPlace { offset: u64::MAX - 255, ..place },
+        |place| SlotPlace { chunk: 0..1 << 40, ..place },
+        |place| SlotPlace { chunk: 64..4096, ..place },
+        |place| SlotPlace { chunk: 0..0, ..place },
+        |place| SlotPlace { start: u64::MAX - 255, ..place },
+        |place| SlotPlace { start: place.start + 16, ..place },
+        |place| SlotPlace { len: 16, ..place },
     ];
     for odd in odd {
         let mut kit = Kit::vulkan();
@@ -192,8 +196,15 @@ impl SlotMemory for Shared {
         self.1.get(offset as usize..(offset + len) as usize)
     }
 
-    fn place(&self, _: BufferId) -> Option<SlotPlace> {
-        Some(SlotPlace { mapping: self.0.clone(), offset: 0, stride: STRIDE as u64 })
+    fn place(&self, _: BufferId, slot: u8) -> Option<SlotPlace> {
+        let start = u64::from(slot) * STRIDE as u64;
+        // A large slot is a chunk of its own.
+        Some(SlotPlace {
+            mapping: self.0.clone(),
+            chunk: start..start + STRIDE as u64,
+            start,
+            len: STRIDE as u64,
+        })
     }
 }
 
@@ -232,6 +243,31 @@ impl Owner {
         let at = self.held.iter().position(|h| h.0 == frame).unwrap();
         self.table.release(self.held.swap_remove(at).1);
     }
+}
+
+#[test]
+fn only_slots_that_were_drawn_from_are_imported_and_each_once() {
+    let Some(mut kit) = Kit::in_tier(UploadTier::InPlace) else { return };
+    kit.shader(0, COUNT);
+    let plan = count_plan(1, STRIDE as u64);
+    let mut owner = Owner::new();
+    let alone = Arc::strong_count(&owner.reader);
+    let mut kept = Vec::new();
+    for frame in 0..9 {
+        let (slot, bytes) = owner.publish(frame, frame as f32);
+        let memory = Arc::new(Shared(Arc::clone(&owner.reader), bytes));
+        let packet = kit.packet(&plan, true);
+        kit.renderer.submit(Packet { slots: vec![slot], memory, ..packet }).unwrap();
+        let report = kit.next_report();
+        assert_eq!(report.uploaded_bytes, 0);
+        assert_eq!(report.capture.unwrap().pixel(1, 1)[2] > 0, frame > 0, "frame {frame}");
+        drop(report.packet);
+        owner.done(frame);
+        kept.push(Arc::strong_count(&owner.reader) - alone);
+    }
+    let one = kept[0];
+    assert!(one > 0);
+    assert_eq!(kept, [1, 2, 3, 3, 3, 3, 3, 3, 3].map(|slots| slots * one), "three slots of eight");
 }
 
 /// The owner writes a new value over all of a slot for each frame and goes on as soon as there is room in the queue; the
