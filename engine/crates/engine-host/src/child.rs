@@ -19,7 +19,7 @@ use cell_abi::{BufHeader, Bytes, InputFrame, MailView, PortView, SlotView, Statu
 use engine_sys::{
     ControlError, ControlSocket, MapRo, MapRw, Memfd, RingAttachError, Seals, WaitOutcome,
     jail::{Inmate, JailError},
-    thread::{ThreadId, read_nice},
+    thread::ThreadId,
 };
 use std::{
     fs::File,
@@ -204,9 +204,7 @@ unsafe impl Send for State {}
 impl Child {
     /// Runs the turns that the engine asks for, on a thread of its own.
     fn turns(&mut self, inlet: &mut Inlet) -> Result<Next, ChildError> {
-        let me = ThreadId::current();
-        let nice = read_nice(me).ok();
-        self.link.send(&ToHost::Thread(me.as_u32()))?;
+        self.link.send(&ToHost::Thread(ThreadId::current().as_u32()))?;
         let (mut bytes, mut turn) = (Vec::new(), WireTurn::default());
         loop {
             if !inlet.try_recv(&mut bytes)? {
@@ -216,7 +214,7 @@ impl Child {
                 continue;
             }
             let message = ToChild::decode(&bytes, &mut turn).map_err(LinkError::from)?;
-            if message != ToChild::Stop {
+            if !matches!(message, ToChild::NewThread | ToChild::Stop) {
                 self.link.begin();
             }
             match message {
@@ -238,10 +236,8 @@ impl Child {
                     self.wait_for_region(region)?;
                     self.link.answer(&ToHost::Mapped(region))?;
                 }
+                ToChild::NewThread => return Ok(Next::Thread),
                 ToChild::Stop => return Ok(Next::End),
-            }
-            if read_nice(me).ok() != nice {
-                return Ok(Next::Thread);
             }
         }
     }

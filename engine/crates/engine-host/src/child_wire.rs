@@ -2,7 +2,7 @@
 //!
 //! | way | by | messages |
 //! |---|---|---|
-//! | host to child | ring | [`ToChild`]: a turn, save, restore, a claim of a region, stop |
+//! | host to child | ring | [`ToChild`]: a turn, save, restore, a claim of a region, another thread, stop |
 //! | host to child | socket, with descriptors | [`Packet`]: hello, regions, answers about assets and sealed bytes |
 //! | child to host | ring | [`ToHost`]: made, its thread, mapped, answers of turns, log lines, wishes for assets and sealed bytes |
 //!
@@ -34,6 +34,8 @@ pub enum ToChild {
     Restore(Arc<[u8]>),
     /// Map the region with this number for writing; its descriptors are on the socket. Answered by [`ToHost::Mapped`].
     Claim(u32),
+    /// The thread that runs the turns was lowered in priority, and nobody may rise again: the next turns get another.
+    NewThread,
     /// End the instance and the process.
     Stop,
 }
@@ -162,6 +164,7 @@ impl ToChild {
                 w.u8(4);
                 w.bytes(state);
             }
+            Self::NewThread => w.u8(5),
         }
     }
 
@@ -180,6 +183,7 @@ impl ToChild {
             2 => Self::Stop,
             3 => Self::Save,
             4 => Self::Restore(r.bytes()?.into()),
+            5 => Self::NewThread,
             other => return Err(WireError::Tag(other)),
         };
         r.end(message)

@@ -130,7 +130,9 @@ fn messages_arrive_as_they_were_sent() {
     let message = ToChild::decode(&bytes, &mut read).unwrap();
     assert_eq!(shown(message, &read), shown(ToChild::Turn, &turn()));
     let state = Arc::from(&b"state"[..]);
-    for message in [ToChild::Claim(77), ToChild::Stop, ToChild::Save, ToChild::Restore(state)] {
+    for message in
+        [ToChild::Claim(77), ToChild::NewThread, ToChild::Stop, ToChild::Save, ToChild::Restore(state)]
+    {
         message.encode(&turn(), &mut bytes);
         assert_eq!(ToChild::decode(&bytes, &mut read), Ok(message));
     }

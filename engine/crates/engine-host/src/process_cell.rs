@@ -169,7 +169,7 @@ impl ProcessCell {
                 continue;
             }
             self.look_at = Instant::now() + LOOK;
-            self.lower();
+            self.lower()?;
             if let Err(why) = self.keeper.check().and_then(|()| self.check_made()) {
                 // What it said before its end still counts as said.
                 return match self.take() {
@@ -192,11 +192,15 @@ impl ProcessCell {
     }
 
     /// Lets a turn that takes long yield to everyone else, as one on a tick thread does.
-    fn lower(&mut self) {
-        if let Some(thread) = self.thread.take()
-            && let Err(error) = self.keeper.process().lower(thread, LONG_NICE)
-        {
-            tracing::debug!(cell = &*self.cx.name, "its long turn keeps its priority: {error}");
+    fn lower(&mut self) -> Result<(), Lost> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        match self.keeper.process().lower(thread, LONG_NICE) {
+            // Said by us, because a child that asked the kernel after each turn would make a call for each.
+            Ok(()) => self.send(&ToChild::NewThread),
+            Err(error) => {
+                tracing::debug!(cell = &*self.cx.name, "its long turn keeps its priority: {error}");
+                Ok(())
+            }
         }
     }
 
