@@ -9,6 +9,8 @@
 mod heard;
 #[path = "child/rig.rs"]
 mod rig;
+#[path = "child/syscalls.rs"]
+mod syscalls;
 
 use cell_abi::{InputFrame, Status};
 use engine_host::{
@@ -16,6 +18,7 @@ use engine_host::{
     closer::Closer,
     cx::TurnKind,
     process_cell::{Start, run_if_child},
+    turns::LONG_TURN,
 };
 use engine_render::{Backend, RenderConfig, Renderer};
 use engine_scene::{
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
         return code;
     }
     let rig = Rig::new();
-    let tests: [Test; 18] = [
+    let tests: [Test; 19] = [
         ("a_child_publishes_the_same_bytes_as_a_thread", same_bytes),
         ("assets_and_sealed_bytes_cross_the_border", assets),
         ("a_missing_asset_is_told_in_the_same_words", missing_asset),
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         ("a_child_that_fails_at_its_end_costs_nothing", fails_at_end),
         ("a_long_turn_yields_and_the_next_one_does_not", long_turn),
         ("two_hundred_cells_run_and_leave_nothing_behind", two_hundred),
+        ("a_steady_frame_makes_no_call_but_those_that_sleep_and_wake", steady_frames),
     ];
     let filter = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
     let chosen: Vec<_> = tests.iter().filter(|t| t.0.contains(&filter)).collect();
@@ -465,6 +469,57 @@ fn state_moves(rig: &Rig) {
         let again = once();
         assert!(again.iter().filter(|l| l.contains("it has counted")).eq(counts), "{does}: the same frames");
     }
+}
+
+fn steady_frames(rig: &Rig) {
+    const FRAMES: u64 = 20;
+    const BATCHES: u64 = 10;
+    // One chunk of cubes: a loop over more wakes threads of the child, which is the cell's own wish.
+    let scene = r#"World(name: "test", cells: [(cell: "camera", with: (orbit_speed: 20.0)),
+        (cell: "many-cubes", with: (count: 1000, spin: 1.5))])"#;
+    let mut world = rig.world(scene, Process);
+    run(&mut world, 8);
+    let mut frame = 8;
+    // The camera writes; the cubes read it and write.
+    for cell in [0, 1] {
+        let (mut slept, mut woke, mut batches) = (0, 0, 0);
+        while batches < BATCHES {
+            let mut longest = Duration::ZERO;
+            let counts = syscalls::count(world.pid(cell), || {
+                for _ in 0..FRAMES {
+                    frame += 1;
+                    // Both, so that each sees news of its neighbour in each frame.
+                    for n in [0, 1] {
+                        let begun = Instant::now();
+                        let (status, seen) = world.turn(n, TurnKind::Tick, frame);
+                        longest = longest.max(begun.elapsed());
+                        assert!(status.is_ok() && seen.published.len() == 1);
+                    }
+                }
+            });
+            if longest >= LONG_TURN {
+                // A turn that takes long costs the child its thread; with the next one that is over.
+                frame += 1;
+                world.turn(cell, TurnKind::Tick, frame);
+                continue;
+            }
+            batches += 1;
+            slept += counts.waits;
+            woke += counts.wakes;
+            assert!(counts.others.is_empty(), "cell {cell}: no other calls: {counts:?}");
+        }
+        // A sleep that the tracing interrupted is begun anew, and now and then a wake comes so late that it ends the
+        // next sleep: a few more than one a frame.
+        let most = FRAMES * BATCHES + FRAMES * BATCHES / 4;
+        assert!(
+            (1..=most).contains(&slept),
+            "cell {cell} slept {slept} times in {BATCHES} x {FRAMES} frames"
+        );
+        assert!(woke <= FRAMES * BATCHES, "cell {cell} woke the engine {woke} times");
+    }
+    // A load seals meshes, which asks the engine over the socket: calls of another kind are seen too.
+    let counts = syscalls::count(world.pid(1), || assert!(world.turn(1, TurnKind::Load, frame).0.is_ok()));
+    assert!(!counts.others.is_empty(), "{counts:?}");
 }
 
 fn two_hundred(rig: &Rig) {
