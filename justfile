@@ -51,3 +51,7 @@ loom *ARGS:
 # Random kills, stops, moves and restarts of cells in a running world: `just soak 500`. About ten a second.
 soak N='10000' SEED='1':
     SOAK_ACTIONS={{N}} SOAK_SEED={{SEED}} cargo test -p engine --test soak -- --nocapture
+
+# Many processes write and read shared slots until there were N publications: no read may be torn.
+torture N='10_000_000':
+    TORTURE_PUBLICATIONS={{N}} cargo test -p engine-host --test torture -- --nocapture
