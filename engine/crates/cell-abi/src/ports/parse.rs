@@ -203,7 +203,9 @@ fn value(kind: ParamKind, text: &str) -> Result<ParamValue, String> {
         ParamKind::Text | ParamKind::Asset => ParamValue::Text(
             text.strip_prefix('"')
                 .and_then(|t| t.strip_suffix('"'))
-                .ok_or_else(|| format!("{text} is no quoted text"))?
+                // There are no escapes, so that a text reads as it stands here.
+                .filter(|t| !t.contains(|c: char| c.is_control() || c == '"' || c == '\\'))
+                .ok_or_else(|| format!("{text} is no quoted text, or holds a quote or backslash"))?
                 .to_owned(),
         ),
         _ => {
@@ -342,7 +344,7 @@ shader demo.wgsl
 param f32 threshold = 1.5
 param vec3f fly.at = 0 30 80
 param asset gltf
-param text title = \"a = b\"
+param text title = \"a = b\u{feff}\"
 group? fly
 port input scene_color texture rgba16float screen 1/1 mips 1 clear 0 0 0 1
 port own mips texture rgba16float screen 1/2 mips 6 keep
@@ -384,6 +386,8 @@ end
             ("port own mips", "port own scene_color", "twice"),
             ("= 0 30 80", "= 0 30", "3 finite"),
             ("name demo_v1", "name 1demo", "no name"),
+            ("a = b", "a \"= b", "holds a quote"),
+            ("a = b", "a \\n b", "holds a quote"),
         ] {
             let e = parse(&ALL.replace(from, to)).expect_err(from);
             assert!(e.what.contains(says), "{from}: {e}");

@@ -152,7 +152,7 @@ impl core::fmt::Display for Value<'_> {
             ParamValue::U32(n) => write!(f, "{n}"),
             ParamValue::I32(n) => write!(f, "{n}"),
             ParamValue::Bool(b) => write!(f, "{b}"),
-            ParamValue::Text(s) => write!(f, "{s:?}"),
+            ParamValue::Text(s) => write!(f, "\"{s}\""),
         }
     }
 }
