@@ -8,7 +8,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gltf::{
     buffer,
     image::Source,
-    json::{self, validation::Validate as _},
+    json::{
+        self,
+        validation::{Checked, Validate as _},
+    },
 };
 
 /// Returns the bytes of another asset, by its path in the assets folder; the error is a cause without the path.
@@ -106,6 +109,7 @@ impl Document {
 /// does not know all that this cell knows.
 fn valid(parsed: gltf::Document) -> Result<gltf::Document, String> {
     let mut root = parsed.into_json();
+    unchecked(&root)?;
     let required = std::mem::take(&mut root.extensions_required);
     let mut faults = Vec::new();
     root.validate(&root, json::Path::new, &mut |path, fault| {
@@ -119,6 +123,40 @@ fn valid(parsed: gltf::Document) -> Result<gltf::Document, String> {
     } else {
         Err(faults.join("; "))
     }
+}
+
+/// Checks what the parser's own checks leave out, or look up before they have checked it.
+fn unchecked(root: &json::Root) -> Result<(), String> {
+    for (m, mesh) in root.meshes.iter().enumerate() {
+        for (p, primitive) in mesh.primitives.iter().enumerate() {
+            let position = primitive.attributes.get(&Checked::Valid(json::mesh::Semantic::Positions));
+            if position.is_some_and(|index| index.value() >= root.accessors.len()) {
+                return Err(format!(
+                    "meshes[{m}].primitives[{p}].attributes[\"POSITION\"]: Index out of bounds"
+                ));
+            }
+        }
+    }
+    for (a, animation) in root.animations.iter().enumerate() {
+        for (c, channel) in animation.channels.iter().enumerate() {
+            let at = || format!("animations[{a}].channels[{c}]");
+            if channel.target.node.value() >= root.nodes.len() {
+                return Err(format!("{}.target.node: Index out of bounds", at()));
+            }
+            if channel.sampler.value() >= animation.samplers.len() {
+                return Err(format!("{}.sampler: Index out of bounds", at()));
+            }
+            if channel.target.path == Checked::Invalid {
+                return Err(format!("{}.target.path: Invalid value", at()));
+            }
+        }
+    }
+    for (i, image) in root.images.iter().enumerate() {
+        if image.uri.is_none() && (image.buffer_view.is_none() || image.mime_type.is_none()) {
+            return Err(format!("images[{i}]: Missing data"));
+        }
+    }
+    Ok(())
 }
 
 /// Checks the outer layer of a binary file, whose lengths the parser trusts.

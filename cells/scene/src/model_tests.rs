@@ -11,6 +11,10 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bevy_ecs::prelude::World;
 use glam::Vec3;
+use mutate::{Random, mutate};
+
+#[path = "../../../fuzz/src/mutate.rs"]
+mod mutate;
 
 /// One triangle in the plane z = 0, then its indices as `u16`.
 fn triangle_bytes(last_index: u16) -> Vec<u8> {
@@ -270,6 +274,60 @@ fn no_cut_of_the_city_is_taken_for_a_whole_one() {
         let said = read_bytes("munich.glb", &bytes[..cut]).expect_err("cut");
         assert!(said.starts_with("munich.glb: "), "{said}");
     }
+}
+
+#[test]
+fn what_the_parser_trusts_is_checked_here() {
+    let good = file(r#"{"mesh":0}"#, "0", &triangle_bytes(2));
+    let with = |more: &str| good.replacen('{', &format!("{{{more},"), 1);
+    let animation = |channel: &str, samplers: &str| {
+        with(&format!(r#""animations":[{{"channels":[{channel}],"samplers":[{samplers}]}}]"#))
+    };
+    let sampler = r#"{"input":0,"output":0}"#;
+    for (text, says) in [
+        (good.replace(r#""POSITION":0"#, r#""POSITION":65536"#), r#"attributes["POSITION"]: Index out"#),
+        (animation(r#"{"sampler":0,"target":{"node":9,"path":"scale"}}"#, sampler), "target.node: Index out"),
+        (animation(r#"{"sampler":3,"target":{"node":0,"path":"scale"}}"#, sampler), "sampler: Index out"),
+        (animation(r#"{"sampler":0,"target":{"node":0,"path":"size"}}"#, sampler), "target.path: Invalid"),
+        (with(r#""images":[{"bufferView":0}]"#), "images[0]: Missing data"),
+    ] {
+        let error = read(&text).expect_err(says);
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+/// Numbers and words that a glTF file means something by, in place of others.
+const WORDS: [&[u8]; 32] = [
+    b"0", b"1", b"-1", b"3", b"255", b"65536", b"4294967295", b"4294967296", b"1e30", b"1e999", b"0.5", b"null", b"true",
+    b"{}", b"[]", b"[0]", b"[0,0]", b",", b":", b"\"\"", b"\"SCALAR\"", b"\"MAT4\"", b"\"VEC3\"", b"5121", b"5123", b"5126",
+    b"\"sparse\":{\"count\":1,\"indices\":{\"bufferView\":0,\"componentType\":5123},\"values\":{\"bufferView\":0}},",
+    b"\"byteStride\":252,", b"\"mode\":5,", b"\"skin\":0,", b"\"STEP\"", b"\"CUBICSPLINE\"",
+];
+
+#[test]
+fn a_file_with_other_numbers_and_words_is_read_or_refused_but_never_panics() {
+    let seeds: Vec<Vec<u8>> = ["boxes", "coverage", "moving", "packed", "textures"]
+        .map(|s| asset(&format!("test/{s}.gltf")))
+        .into();
+    let mut random = Random::new(3);
+    let mut read = 0;
+    for n in 0..8000 {
+        if n % 4 == 0 {
+            read += usize::from(read_bytes("a.gltf", &mutate(&seeds, &WORDS, &mut random)).is_ok());
+            continue;
+        }
+        // A number of the JSON for another hits more often than any change of bytes.
+        let mut file = seeds[random.below(seeds.len())].clone();
+        for _ in 0..1 + random.below(2) {
+            let start = |n: &usize| file[*n].is_ascii_digit() && !file[n - 1].is_ascii_alphanumeric();
+            let numbers: Vec<usize> = (1..file.len()).filter(start).collect();
+            let at = numbers[random.below(numbers.len())];
+            let end = (at..file.len()).find(|n| !file[*n].is_ascii_digit()).unwrap_or(file.len());
+            file.splice(at..end, WORDS[random.below(11)].iter().copied());
+        }
+        read += usize::from(read_bytes("a.gltf", &file).is_ok());
+    }
+    assert!(read > 100, "only {read} of the files could be read: the changes are too coarse");
 }
 
 #[test]
