@@ -4,20 +4,22 @@
 use anyhow::{Context as _, ensure};
 use cell_abi::{
     ABI_MAJOR, AssetView, BufHeader, Bytes, CELL_TABLE_SYMBOL, CellState, CellTable, HostCalls, HostTable,
-    InputFrame, LogLevel, PortView, Request, SealDesc, Status, TickRecord,
+    InputFrame, LogLevel, PortView, Request, SealDesc, SlotView, Status, TickRecord,
     table::{ParBody, TurnFn},
 };
 use core::ffi::c_void;
+use engine_sys::{MapRw, Memfd};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use std::path::Path;
 
 /// The stamp under which the cell publishes.
 const STAMP: u32 = 1;
+/// Bytes of a slot that holds a number.
+const SMALL: usize = 256;
 
-/// The memory of a slot, with its header and all that a record points to.
-#[repr(align(256))]
+/// A slot in shared memory, with its header and all that a record points to.
 struct Memory {
-    slot: [u8; 256],
+    slot: MapRw,
     header: BufHeader,
     input: InputFrame,
     params: Vec<u8>,
@@ -34,17 +36,22 @@ pub(crate) struct Direct {
 }
 
 impl Direct {
-    /// Makes an instance of the cell with this table.
+    /// Makes an instance of the cell with this table, and a slot for a number.
     pub(crate) fn new(table: CellTable, params: &[u8]) -> anyhow::Result<Self> {
+        Self::with_slot(table, params, SMALL)
+    }
+
+    /// Makes an instance with a slot of `capacity` bytes.
+    fn with_slot(table: CellTable, params: &[u8], capacity: usize) -> anyhow::Result<Self> {
         let mut memory = Box::new(Memory {
-            slot: [0; 256],
+            slot: MapRw::new(&Memfd::create("bench-slot", capacity)?)?,
             header: BufHeader::default(),
             input: InputFrame::default(),
             params: params.to_vec(),
             port: PortView::EMPTY,
         });
         memory.port.stamp = STAMP;
-        memory.port.write = memory.slot.as_mut_ptr();
+        memory.port.write = memory.slot.as_ptr();
         memory.port.capacity = memory.slot.len();
         memory.port.header = &raw const memory.header;
         let record = TickRecord {
@@ -71,8 +78,13 @@ impl Direct {
         Ok(Self { table, state, record, memory })
     }
 
-    /// Loads the cell's library and makes an instance.
+    /// Loads the cell's library and makes an instance with a slot for a number.
     pub(crate) fn load(path: &Path, params: &[u8]) -> anyhow::Result<Self> {
+        Self::load_with_slot(path, params, SMALL)
+    }
+
+    /// Loads the cell's library and makes an instance with a slot of `capacity` bytes.
+    pub(crate) fn load_with_slot(path: &Path, params: &[u8], capacity: usize) -> anyhow::Result<Self> {
         // SAFETY: the library is a cell of this workspace, whose constructors do nothing; it is never closed.
         let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
             .with_context(|| path.display().to_string())?;
@@ -80,7 +92,7 @@ impl Direct {
         let table = unsafe { **library.get::<*const CellTable>(CELL_TABLE_SYMBOL.as_bytes())? };
         std::mem::forget(library);
         ensure!(table.abi_major == ABI_MAJOR, "{} speaks another ABI", path.display());
-        Self::new(table, params)
+        Self::with_slot(table, params, capacity)
     }
 
     /// Runs one tick.
@@ -91,10 +103,10 @@ impl Direct {
         unsafe { (self.table.tick)(self.state, &raw const self.record) }
     }
 
-    /// Calls a plain function, `nothing` or `stores`, as a tick is called.
+    /// Calls a plain function, one of those that rows compare a tick with, as a tick is called.
     #[inline]
     pub(crate) fn call_plain(&self, f: TurnFn) -> Status {
-        // SAFETY: both take any state, and the record and what it points to live in `self`.
+        // SAFETY: they take any state, and the record and what it points to live in `self`.
         unsafe { f(self.state, &raw const self.record) }
     }
 
@@ -104,6 +116,25 @@ impl Direct {
         // SAFETY: the slot is this instance's, no tick runs, and an `f32` fits it at any value.
         (publication.len_bytes == 4)
             .then(|| unsafe { self.memory.slot.as_ptr().cast::<f32>().read_volatile() })
+    }
+
+    /// Shows the slot to the following ticks as what was published last, with nothing to catch up with.
+    pub(crate) fn read_back(&mut self) {
+        self.memory.port.read = SlotView {
+            ptr: self.memory.slot.as_ptr(),
+            len: self.memory.slot.len(),
+            frame: self.record.frame,
+        };
+    }
+
+    /// Returns what the cell published, if it published something, and forgets that.
+    pub(crate) fn take_published(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
+        let Some(publication) = self.memory.header.published(STAMP) else { return Ok(None) };
+        self.memory.header = BufHeader::default();
+        ensure!(publication.len_bytes <= self.memory.slot.len() as u64, "it published more than fits");
+        let mut bytes = vec![0; publication.len_bytes as usize];
+        self.memory.slot.copy_out(0, &mut bytes)?;
+        Ok(Some(bytes))
     }
 }
 

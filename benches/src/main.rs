@@ -2,7 +2,8 @@
 //!
 //! Every row is a promise about speed: our figure, what was run beside it, the ratio, the target, and whether it
 //! was held. `ROW` is the beginning of a row's name. `--once` only shows that each row works. The exit code tells
-//! whether rows ran, not whether targets were held: machines differ.
+//! whether rows ran, not whether targets were held: machines differ. The row `iceoryx2` runs only when it is named: it
+//! builds a package of its own (`benches/iceoryx2`, 88 crates that nothing else needs).
 //!
 //! `harness` measures and prints, `world` runs the engine in this process, `bare` is the program without an
 //! engine that it is compared with, `rows` has one file per promise.
@@ -12,7 +13,10 @@
 mod bare;
 mod counting;
 mod direct;
+mod fill;
 mod harness;
+mod iceoryx2;
+mod ipc;
 mod machine;
 mod rows;
 mod slot_cell;
@@ -43,6 +47,9 @@ struct Args {
     /// Start the bare program, draw one frame of the scene FILE, print the milliseconds (row `start` runs this).
     #[arg(long, value_name = "FILE", hide = true)]
     bare_start: Option<PathBuf>,
+    /// Answer the process PARENT over the inherited socket (rows `ipc-..` run this).
+    #[arg(long, value_name = "PARENT", hide = true)]
+    ipc_peer: Option<u32>,
 }
 
 /// What rows measure with.
@@ -81,6 +88,9 @@ fn main() -> ExitCode {
 
 /// Runs the rows; returns whether all could be run.
 fn run(args: &Args) -> anyhow::Result<bool> {
+    if let Some(parent) = args.ipc_peer {
+        return ipc::peer::serve(parent).map(|()| true);
+    }
     let exe = std::env::current_exe().context("the program's own file cannot be found")?;
     let here = std::env::current_dir().context("the current folder is gone")?;
     let project = Project::find(&here, &exe)?;
