@@ -1,5 +1,8 @@
 # Names for commands. The work is plain cargo: everything here can be typed without just.
 
+# What tells a fuzzer which code an input reaches.
+coverage := "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
+
 # Lists what there is.
 default:
     @just --list --unsorted
@@ -55,3 +58,9 @@ soak N='10000' SEED='1':
 # Many processes write and read shared slots until there were N publications: no read may be torn.
 torture N='10_000_000':
     TORTURE_PUBLICATIONS={{N}} cargo test -p engine-host --test torture -- --nocapture
+
+# Feeds a decoder with libFuzzer: `just fuzz wire`, `just fuzz wgsl 3600`. Their names are in fuzz/src/targets.rs.
+fuzz NAME SECONDS='600':
+    RUSTFLAGS="{{coverage}}" cargo build --release --locked --manifest-path fuzz/Cargo.toml --target x86_64-unknown-linux-gnu --target-dir target/fuzz
+    mkdir -p target/fuzz/corpus/{{NAME}} fuzz/corpus/{{NAME}}
+    FUZZ_TARGET={{NAME}} target/fuzz/x86_64-unknown-linux-gnu/release/cell-fuzz -max_total_time={{SECONDS}} -timeout=20 -max_len=65536 -artifact_prefix=target/fuzz/{{NAME}}- target/fuzz/corpus/{{NAME}} fuzz/corpus/{{NAME}}

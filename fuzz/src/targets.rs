@@ -37,21 +37,19 @@ pub(crate) struct Target {
     pub(crate) seeds: fn() -> Vec<Vec<u8>>,
     /// Words of its language.
     pub(crate) words: &'static [&'static [u8]],
-    /// How many inputs the test of the workspace tries.
-    pub(crate) tries: u32,
 }
 
 /// All of them.
 pub(crate) const TARGETS: &[Target] = &[
-    Target { name: "ports", run: ports, seeds: || texts(&[PORTS]), words: PORT_WORDS, tries: 150_000 },
-    Target { name: "shape", run: shape, seeds: shape_seeds, words: SHAPE_WORDS, tries: 200_000 },
-    Target { name: "saved", run: saved, seeds: saved_seeds, words: SHAPE_WORDS, tries: 200_000 },
-    Target { name: "wire", run: wire, seeds: wire_seeds, words: &[], tries: 1_000_000 },
-    Target { name: "ring", run: ring, seeds: ring_seeds, words: &[], tries: 60_000 },
-    Target { name: "publication", run: publication, seeds: publication_seeds, words: &[], tries: 400_000 },
-    Target { name: "passes", run: passes, seeds: pass_seeds, words: &[], tries: 600_000 },
-    Target { name: "scene", run: scene, seeds: || texts(&[SCENE]), words: SCENE_WORDS, tries: 60_000 },
-    Target { name: "wgsl", run: shader, seeds: || texts(&[WGSL]), words: WGSL_WORDS, tries: 20_000 },
+    Target { name: "ports", run: ports, seeds: || texts(&[PORTS]), words: PORT_WORDS },
+    Target { name: "shape", run: shape, seeds: shape_seeds, words: SHAPE_WORDS },
+    Target { name: "saved", run: saved, seeds: saved_seeds, words: SHAPE_WORDS },
+    Target { name: "wire", run: wire, seeds: wire_seeds, words: &[] },
+    Target { name: "ring", run: ring, seeds: ring_seeds, words: &[] },
+    Target { name: "publication", run: publication, seeds: publication_seeds, words: &[] },
+    Target { name: "passes", run: passes, seeds: pass_seeds, words: &[] },
+    Target { name: "scene", run: scene, seeds: || texts(&[SCENE]), words: SCENE_WORDS },
+    Target { name: "wgsl", run: shader, seeds: || texts(&[WGSL]), words: WGSL_WORDS },
 ];
 
 /// Returns the target called `name`.
