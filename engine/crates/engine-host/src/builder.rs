@@ -8,8 +8,10 @@
 mod cargo;
 mod fresh;
 mod known;
+mod leases;
 
 pub use known::KnownBuilds;
+pub use leases::Leftover;
 
 use crate::{
     library::{LibraryError, ports_of, shape_of},
@@ -17,6 +19,7 @@ use crate::{
 };
 use cell_abi::{ports::PortTable, shape::ShapeSection};
 use known::FileStamp;
+use leases::Turn;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -219,7 +222,7 @@ impl Project {
         let is_built = |name: &&String| ran.success || ran.libraries.contains(&name.replace('-', "_"));
         let failed: BTreeSet<String> = all.iter().filter(|n| !is_built(n)).cloned().collect();
         self.known.built(all.iter().map(|n| self.folder(n)), failed.iter().map(|n| self.folder(n)));
-        self.write_stamp(started, &failed)?;
+        self.write_stamp(started, &all, &failed)?;
         Ok(failed)
     }
 
@@ -265,32 +268,20 @@ impl Project {
         let hash = blake3::hash(&bytes).to_hex();
         let folder = self.output().join("cells");
         let path = folder.join(format!("{stem}-{}.so", &hash[..HASH_DIGITS]));
-        // A copy that is used again is as good as new: see below.
+        let io = |source| BuildError::Io { path: path.clone(), source };
+        std::fs::create_dir_all(&folder).map_err(io)?;
+        let turn = Turn::take(&folder).map_err(io)?;
+        self.known.claim(&folder, &path, &turn).map_err(io)?;
+        // A copy that is used again is as good as new.
         let renewed = std::fs::File::open(&path).and_then(|f| f.set_modified(SystemTime::now()));
         if renewed.is_err() {
-            let io = |source| BuildError::Io { path: path.clone(), source };
-            std::fs::create_dir_all(&folder).map_err(io)?;
             engine_sys::write_atomically(&path, &bytes).map_err(io)?;
-            self.forget_old_copies(&folder, &stem);
+            self.forget_old_copies(&folder, &stem, KEPT, &turn);
         }
+        drop(turn);
         let built = BuiltCell { path, ports, shape, shaders };
         self.known.stage(source, stamp, built.clone());
         Ok(built)
-    }
-
-    /// Removes copies of a cell's builds that nobody has asked for in a week: each edit leaves one.
-    fn forget_old_copies(&self, folder: &Path, stem: &str) {
-        let Ok(entries) = std::fs::read_dir(folder) else { return };
-        for path in entries.flatten().map(|e| e.path()) {
-            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-            let hash = name.strip_prefix(stem).and_then(|n| n.strip_prefix('-')?.strip_suffix(".so"));
-            let is_copy = hash.is_some_and(|h| h.len() == 16 && h.bytes().all(|b| b.is_ascii_hexdigit()));
-            let age = std::fs::metadata(&path).and_then(|m| m.modified()).ok().and_then(|m| m.elapsed().ok());
-            if is_copy && age.is_some_and(|a| a > KEPT) && !self.known.names(&path) {
-                // One that cannot be removed is no reason to fail a build.
-                let _ = std::fs::remove_file(&path);
-            }
-        }
     }
 }
 

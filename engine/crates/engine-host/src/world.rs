@@ -222,6 +222,12 @@ impl World {
         self.cells.iter().filter_map(|c| c.fault().map(|why| (c.name.to_string(), why.to_owned()))).collect()
     }
 
+    /// Returns the copies of libraries from which cells run or start again.
+    #[must_use]
+    pub fn builds(&self) -> std::collections::BTreeSet<std::path::PathBuf> {
+        self.cells.iter().filter_map(|c| c.built.as_ref()).map(|b| b.path.clone()).collect()
+    }
+
     /// Returns the line of the cell with a key.
     pub(crate) fn line(&self, key: u32) -> Option<usize> {
         self.lines.get(key as usize).copied().flatten()

@@ -1,62 +1,79 @@
 //! Whether cells are built, by the times of their sources.
 //!
-//! A stamp file beside the libraries has the time at which the last build began, and in it the names of the cells
-//! that did not compile: an old library of theirs is no build of what they are now.
+//! A stamp file beside the libraries says of each cell when its last build began, and whether it did compile: an old
+//! library of one that did not is no build of what it is now.
 use super::{BuildError, Project};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
+
+/// What the stamp file says of a cell.
+struct Stamp {
+    /// When its last build began.
+    began: SystemTime,
+    /// It did compile.
+    compiled: bool,
+}
 
 impl Project {
     fn stamp(&self) -> PathBuf {
         self.output().join(".cells-built")
     }
 
+    /// Returns what the stamp file says, by the cells' folders: a project with links has the same cells as the real one,
+    /// and two projects with cells of the same name know nothing of one another's.
+    fn read_stamps(&self) -> BTreeMap<PathBuf, Stamp> {
+        let text = std::fs::read_to_string(self.stamp()).unwrap_or_default();
+        text.lines().filter_map(read_stamp).collect()
+    }
+
     /// Returns whether every one of `names` was built after its newest source.
     #[must_use]
     pub fn is_fresh(&self, names: &[String]) -> bool {
-        let stamp = self.stamp();
-        let Some(built) = modified(&stamp) else { return false };
-        let Ok(failed) = std::fs::read_to_string(&stamp) else { return false };
-        let older = |path: &Path| modified(path).is_some_and(|m| m < built);
-        let manifests = ["Cargo.toml", "Cargo.lock"].iter().all(|f| older(&self.root.join(f)));
-        manifests
-            && names.iter().all(|name| {
-                let library = self.library(name);
-                let manifest = self.root.join("cells").join(name).join("Cargo.toml");
-                let Ok(info) = std::fs::read_to_string(library.with_extension("d")) else { return false };
-                failed.lines().all(|f| f != name)
-                    && library.is_file()
-                    && older(&manifest)
-                    && sources(&info).all(|s| older(Path::new(&s)))
-            })
+        let stamps = self.read_stamps();
+        names.iter().all(|name| {
+            let folder = self.folder(name);
+            let Some(Stamp { began, compiled: true }) = stamps.get(&real(&folder)) else { return false };
+            let older = |path: &Path| modified(path).is_some_and(|m| m < *began);
+            let library = self.library(name);
+            let Ok(info) = std::fs::read_to_string(library.with_extension("d")) else { return false };
+            ["Cargo.toml", "Cargo.lock"].iter().all(|f| older(&self.root.join(f)))
+                && library.is_file()
+                && older(&folder.join("Cargo.toml"))
+                && sources(&info).all(|s| older(Path::new(&s)))
+        })
     }
 
-    /// Notes a build that began at `started` and in which `failed` did not compile.
+    /// Notes a build of the cells `all` that began at `began` and in which `failed` did not compile.
     pub(super) fn write_stamp(
         &self,
-        started: SystemTime,
+        began: SystemTime,
+        all: &[String],
         failed: &BTreeSet<String>,
     ) -> Result<(), BuildError> {
-        let stamp = self.stamp();
-        let io = |source| BuildError::Io { path: stamp.clone(), source };
-        let names: String = failed.iter().map(|n| format!("{n}\n")).collect();
-        // Content and time appear at once.
-        let temp = stamp.with_extension(format!("{}.tmp", std::process::id()));
-        std::fs::write(&temp, names)
-            .and_then(|()| std::fs::File::options().write(true).open(&temp))
-            .and_then(|f| f.set_modified(started))
-            .and_then(|()| std::fs::rename(&temp, &stamp))
-            .map_err(io)
+        let mut stamps = self.read_stamps();
+        // Cells that are gone need no line.
+        stamps.retain(|folder, _| folder.is_dir());
+        for name in all {
+            let compiled = !failed.contains(name);
+            stamps.insert(real(&self.folder(name)), Stamp { began, compiled });
+        }
+        let line = |(folder, stamp): (&PathBuf, &Stamp)| {
+            let word = if stamp.compiled { "built" } else { "failed" };
+            let began = stamp.began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            format!("{} {word} {}\n", began.as_nanos(), folder.display())
+        };
+        let text: String = stamps.iter().map(line).collect();
+        let path = self.stamp();
+        engine_sys::write_atomically(&path, text.as_bytes()).map_err(|source| BuildError::Io { path, source })
     }
 
     /// Returns those of the cells `names` that one of the files `saved` belongs to: by what the last build read, or
     /// because it lies in the cell's folder.
     #[must_use]
     pub fn cells_with(&self, saved: &[PathBuf], names: &[String]) -> Vec<String> {
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let saved: BTreeSet<PathBuf> = saved.iter().map(|s| real(s)).collect();
         let reads = |name: &&String| {
             let folder = real(&self.root.join("cells").join(name));
@@ -66,6 +83,18 @@ impl Project {
         };
         names.iter().filter(reads).cloned().collect()
     }
+}
+
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// Reads a line of the stamp file: `NANOSECONDS built FOLDER`.
+fn read_stamp(line: &str) -> Option<(PathBuf, Stamp)> {
+    let (began, rest) = line.split_once(' ')?;
+    let (word, folder) = rest.split_once(' ')?;
+    let began = SystemTime::UNIX_EPOCH.checked_add(Duration::from_nanos(began.parse().ok()?))?;
+    Some((PathBuf::from(folder), Stamp { began, compiled: word == "built" }))
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {
@@ -104,5 +133,16 @@ mod tests {
     fn dep_info_names_its_sources_also_with_spaces() {
         let all: Vec<String> = sources("/t/liba.so: /my\\ dir/a.rs /b.rs\n\n/my\\ dir/a.rs:\n").collect();
         assert_eq!(all, ["/b.rs", "/my dir/a.rs"]);
+    }
+
+    #[test]
+    fn a_line_of_the_stamp_file_is_read_and_one_of_an_older_engine_is_not() {
+        let (folder, stamp) = read_stamp("1500000000 built /my dir/a").unwrap();
+        assert_eq!(folder, Path::new("/my dir/a"));
+        assert!(stamp.compiled && stamp.began == SystemTime::UNIX_EPOCH + Duration::from_millis(1500));
+        assert!(!read_stamp("1 failed /b").unwrap().1.compiled);
+        for other in ["", "bloom", "99999999999999999999999 built /a", "soon built /a"] {
+            assert!(read_stamp(other).is_none(), "{other}");
+        }
     }
 }

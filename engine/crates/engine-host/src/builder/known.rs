@@ -1,7 +1,11 @@
 //! What this process knows of the builds: which cells did not compile, and which libraries it has read already.
-use super::BuiltCell;
+use super::{
+    BuiltCell,
+    leases::{Lease, Turn},
+};
 use std::{
     collections::{BTreeSet, HashMap},
+    io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -17,8 +21,10 @@ struct Known {
     failed: BTreeSet<PathBuf>,
     /// Libraries by where cargo puts them.
     staged: HashMap<PathBuf, (FileStamp, BuiltCell)>,
-    /// The copies that cells of this process were or are started from.
-    copies: BTreeSet<PathBuf>,
+    /// The copies that cells of this process may be started from, in the order in which they were made.
+    copies: Vec<PathBuf>,
+    /// This process's claim on them.
+    lease: Option<Lease>,
     /// How often a library was read and hashed.
     #[cfg(test)]
     pub(super) reads: usize,
@@ -76,13 +82,46 @@ impl KnownBuilds {
         {
             known.reads += 1;
         }
-        known.copies.insert(built.path.clone());
         known.staged.insert(library, (stamp, built));
     }
 
-    /// Returns whether this process has staged this copy: a cell may be started from it again.
-    pub(super) fn names(&self, copy: &Path) -> bool {
-        self.lock().copies.contains(copy)
+    /// Claims a copy in `folder` before it is made or used.
+    pub(super) fn claim(&self, folder: &Path, copy: &Path, turn: &Turn) -> io::Result<()> {
+        let mut known = self.lock();
+        if known.copies.iter().any(|c| c == copy) {
+            return Ok(());
+        }
+        if known.lease.is_none() {
+            known.lease = Some(Lease::new(folder, turn)?);
+        }
+        let name = copy.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        if let Some(lease) = &mut known.lease {
+            lease.claim(name, turn)?;
+        }
+        known.copies.push(copy.to_owned());
+        Ok(())
+    }
+
+    /// Forgets the copies that `which` picks, and returns them.
+    pub(super) fn give_up(&self, which: impl FnOnce(&[PathBuf]) -> BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+        let mut known = self.lock();
+        let given_up = which(&known.copies);
+        known.copies.retain(|c| !given_up.contains(c));
+        given_up
+    }
+
+    /// Returns the copies that this process has claimed.
+    pub(super) fn copies(&self) -> Vec<PathBuf> {
+        self.lock().copies.clone()
+    }
+
+    /// Changes this process's claim, if it has one. What fails is claimed still.
+    pub(super) fn with_lease(&self, change: impl FnOnce(&mut Lease) -> io::Result<()>) {
+        if let Some(lease) = &mut self.lock().lease
+            && let Err(error) = change(lease)
+        {
+            tracing::debug!("old builds stay claimed: {error}");
+        }
     }
 
     #[cfg(test)]

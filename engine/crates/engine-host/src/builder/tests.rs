@@ -179,3 +179,87 @@ fn old_copies_that_nobody_loads_go_when_a_new_build_is_staged() {
     assert_ne!(project.stage("one").unwrap().path, used);
     assert!(used.is_file(), "a cell of this process may still be started from it");
 }
+
+#[test]
+fn a_build_of_another_project_says_nothing_of_this_one_s_cells() {
+    let (dir, p) = workspace(&["one"]);
+    for _ in 0..2 {
+        // The first call makes Cargo.lock, which is newer than the build then.
+        assert_eq!(build(&p, &["one"]).0, names(&[]));
+    }
+    let (_other_dir, other) = workspace(&["two"]);
+    let other = Project { target: p.target.clone(), ..other };
+    write_source(dir.path(), "one", "pub fn more() {}");
+    assert_eq!(build(&other, &["two"]).0, names(&[]));
+    assert!(
+        !p.is_fresh(&names(&["one"])),
+        "what was saved before the other one's build is still to be built"
+    );
+    assert_eq!(build(&p, &["one"]).0, names(&[]));
+    assert!(p.is_fresh(&names(&["one"])));
+    // The same cells by another way are the same.
+    let linked = tempfile::tempdir().unwrap();
+    for name in ["Cargo.toml", "Cargo.lock", "cells"] {
+        std::os::unix::fs::symlink(dir.path().join(name), linked.path().join(name)).unwrap();
+    }
+    let linked = Project { root: linked.path().to_owned(), ..p.clone() };
+    assert!(linked.is_fresh(&names(&["one"])));
+}
+
+/// Makes the library of a cell another build, without a compiler: what stands behind its end changes nothing.
+fn another_build(p: &Project, cell: &str, mark: u8) -> PathBuf {
+    use std::io::Write as _;
+    let mut library = std::fs::File::options().append(true).open(p.library(cell)).unwrap();
+    library.write_all(&[mark]).unwrap();
+    p.stage(cell).unwrap().path
+}
+
+#[test]
+fn copies_are_left_over_when_no_engine_has_claimed_them() {
+    let (_dir, p) = workspace(&["one"]);
+    assert_eq!(build(&p, &["one"]).0, names(&[]));
+    let other = Project { known: Arc::default(), ..p.clone() };
+    let first = p.stage("one").unwrap().path;
+    assert_eq!(other.stage("one").unwrap().path, first);
+    let second = another_build(&p, "one", 2);
+    let folder = p.output().join("cells");
+    let (stray, dead) = (folder.join("one-0123456789abcdef.so"), folder.join(".engine-7-0"));
+    std::fs::write(&stray, "12345").unwrap();
+    std::fs::write(&dead, "one-0123456789abcdef.so\n").unwrap();
+    std::fs::write(folder.join("notes.txt"), "").unwrap();
+    let left = p.leftovers().unwrap();
+    assert_eq!(left[0], Leftover { path: stray.clone(), bytes: 5 });
+    assert_eq!(
+        left.iter().map(|l| &l.path).collect::<Vec<_>>(),
+        [&stray, &dead],
+        "a dead engine's claim is none"
+    );
+    assert_eq!(p.remove_leftovers().unwrap(), left);
+    assert!(!stray.exists() && !dead.exists() && first.exists() && second.exists());
+    assert_eq!(p.leftovers().unwrap(), []);
+    // An engine that ends gives up its claims; what another one has claimed too stays.
+    drop(p);
+    let left: Vec<PathBuf> = other.remove_leftovers().unwrap().into_iter().map(|l| l.path).collect();
+    assert_eq!(left, [second]);
+    assert!(first.exists() && folder.join("notes.txt").exists());
+}
+
+#[test]
+fn a_running_engine_keeps_the_builds_that_run_and_its_two_newest() {
+    let (_dir, p) = workspace(&["one"]);
+    assert_eq!(build(&p, &["one"]).0, names(&[]));
+    let mut builds = vec![p.stage("one").unwrap().path];
+    builds.extend((1..=4).map(|mark| another_build(&p, "one", mark)));
+    // Somebody else runs the third.
+    let other = Project { known: Arc::default(), ..p.clone() };
+    let turn = leases::Turn::take(&p.output().join("cells")).unwrap();
+    other.known.claim(&p.output().join("cells"), &builds[2], &turn).unwrap();
+    drop(turn);
+    assert_eq!(p.forget_builds(&[builds[0].clone()].into()), 1);
+    let there: Vec<bool> = builds.iter().map(|b| b.is_file()).collect();
+    assert_eq!(there, [true, false, true, true, true], "the first runs, the third is another engine's");
+    assert_eq!(p.leftovers().unwrap(), []);
+    // Given up is given up: when the other engine ends, nobody has the third.
+    drop(other);
+    assert_eq!(p.leftovers().unwrap().iter().map(|l| &l.path).collect::<Vec<_>>(), [&builds[2]]);
+}

@@ -211,15 +211,39 @@ fn prepare(place: &Place, controller: &str) -> Result<(), String> {
     })
 }
 
-/// Removes the groups of engines that were killed.
-fn sweep(dir: &Path) {
+/// Returns the control groups that killed engines have left behind.
+pub fn dead_groups() -> Vec<PathBuf> {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let places = CONTROLLERS.iter().filter_map(|(controller, _)| find(controller, &own, &mounts).ok());
+    let mut groups: Vec<PathBuf> = places.flat_map(|place| dead_in(place.dir())).collect();
+    groups.sort();
+    groups.dedup();
+    groups
+}
+
+/// Removes the groups of engines that were killed, and returns those that are gone: not those whose processes are still ending.
+pub fn remove_dead_groups() -> Vec<PathBuf> {
+    dead_groups().into_iter().filter(|group| fs::remove_dir(group).is_ok()).collect()
+}
+
+fn dead_in(dir: &Path) -> Vec<PathBuf> {
+    let mut dead = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let pid = name.to_str().and_then(|n| n.strip_prefix("cell-")?.split_once('-')).map(|(pid, _)| pid);
         if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            // Not empty: its processes are still ending.
-            let _ = fs::remove_dir(entry.path());
+            dead.push(entry.path());
         }
+    }
+    dead
+}
+
+/// Removes the groups of engines that were killed.
+fn sweep(dir: &Path) {
+    for group in dead_in(dir) {
+        // Not empty: its processes are still ending.
+        let _ = fs::remove_dir(group);
     }
 }
 

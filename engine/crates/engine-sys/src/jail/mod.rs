@@ -55,6 +55,7 @@ mod spawn;
 mod trap;
 
 pub use enter::{Entered, Inmate, JailError};
+pub use group::{dead_groups, remove_dead_groups};
 pub use layer::{Layer, Missing};
 pub use probe::{Finding, Offer, Probe, probe};
 pub use quotas::Quotas;
