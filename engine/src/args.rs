@@ -41,6 +41,28 @@ pub(crate) enum Command {
     },
     /// Says what this machine offers to the sandbox of cells in processes, and how to get what is missing.
     Doctor,
+    /// Builds all cells of a project, verifies each, and runs a scene; with --watch, each saved file counts at once.
+    Mitosis {
+        /// The project's folder, which may be another workspace with cells; else the one around the current folder.
+        #[arg(conflicts_with = "root")]
+        dir: Option<PathBuf>,
+        /// Build what changes while the world runs, and let its cells go over to their new builds.
+        #[arg(long, conflicts_with = "lockstep")]
+        watch: bool,
+        /// What to run.
+        #[command(flatten)]
+        run: Box<RunArgs>,
+    },
+    /// Removes what engines left behind: old copies of libraries, crash files, sockets, control groups. Nothing that a
+    /// running engine uses.
+    Clean {
+        /// Only say what would go.
+        #[arg(long)]
+        dry_run: bool,
+        /// The project's folder; else the one around the current folder.
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
     /// Makes a new cell from the template: cells/NAME/ and shaders/NAME/.
     New {
         /// The cell's name: lower-case letters, digits and dashes.
@@ -177,6 +199,12 @@ pub(crate) struct RunArgs {
     /// Lockstep: a tick longer than this many milliseconds ends the run.
     #[arg(long, value_name = "MS", default_value_t = 10_000)]
     pub(crate) tick_limit_ms: u64,
+    /// Build and verify all cells of the project, not only those of the scene.
+    #[arg(skip)]
+    pub(crate) all_cells: bool,
+    /// Build cells that change, and let them go over to their new builds.
+    #[arg(skip)]
+    pub(crate) follow_code: bool,
     /// Keys to press while headless: FRAME:KEY, for example 30:W (held until the end) or 30:W:60.
     #[arg(long, value_name = "FRAME:KEY[:UNTIL]", value_parser = parse_press)]
     pub(crate) press: Vec<Press>,

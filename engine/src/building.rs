@@ -1,7 +1,8 @@
 //! Builds cells with a progress bar; compiler messages appear as cargo prints them.
+use crate::screen;
 use engine_host::{BuildError, BuildEvent, Project};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{io::Write as _, time::Duration};
+use std::time::Duration;
 
 /// Builds the cells `names` if one of their sources changed. Those that do not compile are refused when they are to
 /// be loaded; the others run.
@@ -10,7 +11,7 @@ pub(crate) fn build(project: &Project, names: &[String]) -> Result<(), BuildErro
     let mut compiled = 0_u64;
     let result = project.build(names, |event| match event {
         BuildEvent::Started => {
-            let b = ProgressBar::new_spinner();
+            let b = screen::add(ProgressBar::new_spinner());
             b.set_style(
                 ProgressStyle::with_template("{spinner} building cells: {pos} crates, {msg} ({elapsed})")
                     .expect("the template is fixed and valid"),
@@ -28,14 +29,7 @@ pub(crate) fn build(project: &Project, names: &[String]) -> Result<(), BuildErro
                 b.set_message(name.to_owned());
             }
         }
-        BuildEvent::Message(text) => {
-            // A closed terminal is no reason to stop the build.
-            let print = || drop(std::io::stderr().lock().write_all(text.as_bytes()));
-            match &bar {
-                Some(b) => b.suspend(print),
-                None => print(),
-            }
-        }
+        BuildEvent::Message(text) => screen::print(text),
         BuildEvent::Finished => {
             if let Some(b) = bar.take() {
                 b.finish_and_clear();

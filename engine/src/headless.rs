@@ -4,7 +4,7 @@ use crate::{
     ctl::{Desk, Next},
     interrupt::Interrupt,
     live::Live,
-    picture, reports, start,
+    picture, reports, screen, start,
 };
 use anyhow::Context as _;
 use cell_abi::InputFrame;
@@ -27,8 +27,9 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let size = start::size(args, &renderer);
     let mut world = start::world(args, &prepared, renderer, size)?;
     let mut live = Live::new(&prepared, args);
-    let mut desk = Desk::open(&prepared);
-    let bar = ProgressBar::new(frames);
+    let mut desk = Desk::open(&prepared, args);
+    // The table of `mitosis` says more.
+    let bar = if args.all_cells { ProgressBar::hidden() } else { screen::add(ProgressBar::new(frames)) };
     bar.set_style(
         ProgressStyle::with_template("{bar:40} frame {pos} of {len} ({elapsed})")
             .expect("the template is fixed and valid"),

@@ -36,7 +36,8 @@ impl Live {
         Self {
             project: prepared.project.clone(),
             scene_path: prepared.scene_path.clone(),
-            may_build: !args.no_build,
+            // `engine mitosis` follows code only when it is asked to.
+            may_build: !args.no_build && (!args.all_cells || args.follow_code),
             watch,
             building: None,
             again: false,
@@ -68,6 +69,10 @@ impl Live {
                 Ok(Ok(())) => {
                     world.apply_scene(scene)?;
                     world.take_builds();
+                    let gone = self.project.forget_builds(&world.builds());
+                    if gone > 0 {
+                        tracing::debug!("removed {gone} old build(s)");
+                    }
                 }
                 Ok(Err(error)) => tracing::error!("{error}; the scene stays as it was"),
                 Err(_) => tracing::error!("the build ended without a result; the scene stays as it was"),

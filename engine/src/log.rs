@@ -1,5 +1,8 @@
 //! The log on standard error: short lines, cells by name. The newest lines are kept for `engine ctl log`.
-use crate::ctl::protocol::{LogLine, LogPart};
+use crate::{
+    ctl::protocol::{LogLine, LogPart},
+    screen,
+};
 use std::{
     collections::VecDeque,
     fmt::Write as _,
@@ -151,8 +154,7 @@ impl<S: Subscriber> Layer<S> for Lines {
             Some(tail) => format!("\x1b[{ansi}m{head}\x1b[0m{tail}\n"),
             None => format!("{plain}\n"),
         };
-        // One write per line, so that lines of several threads do not mix. A closed terminal is no error.
-        let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), line.as_bytes());
+        screen::print(&line);
         let text = match plain.char_indices().nth(LONGEST) {
             Some((end, _)) => format!("{} ...", &plain[..end]),
             None => plain,

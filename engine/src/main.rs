@@ -4,17 +4,20 @@
 mod args;
 mod building;
 mod check;
+mod clean;
 mod ctl;
 mod headless;
 mod interrupt;
 mod keys;
 mod live;
 mod log;
+mod mitosis;
 mod new_cell;
 mod output;
 mod picture;
 mod reports;
 mod sandbox;
+mod screen;
 mod start;
 mod window;
 
@@ -27,7 +30,10 @@ fn main() -> ExitCode {
         return code;
     }
     let args = Args::parse();
-    log::install(args.run.log);
+    log::install(match &args.command {
+        Some(Command::Mitosis { run, .. }) => run.log,
+        _ => args.run.log,
+    });
     // Cells need descriptors. Where the limit is still too low, the message that one is missing says so.
     if let Err(error) = engine_sys::OpenFiles::raise() {
         tracing::warn!("the limit of open descriptors stays as it is: {error}");
@@ -54,11 +60,20 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
             );
             Ok(ExitCode::SUCCESS)
         }
-        None if args.run.headless => headless::run(&args.run),
-        None if !window::has_display() => {
-            tracing::warn!("no display (neither DISPLAY nor WAYLAND_DISPLAY is set): running headless");
-            headless::run(&args.run)
-        }
-        None => window::run(&args.run),
+        Some(Command::Mitosis { dir, watch, run }) => play(&mitosis::run_args(dir, watch, *run)?),
+        Some(Command::Clean { dry_run, root }) => clean::clean(root.as_deref(), dry_run),
+        None => play(&args.run),
     }
+}
+
+/// Runs a scene.
+fn play(args: &args::RunArgs) -> anyhow::Result<ExitCode> {
+    if args.headless {
+        return headless::run(args);
+    }
+    if !window::has_display() {
+        tracing::warn!("no display (neither DISPLAY nor WAYLAND_DISPLAY is set): running headless");
+        return headless::run(args);
+    }
+    window::run(args)
 }

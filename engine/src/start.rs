@@ -1,7 +1,7 @@
 //! From arguments to a world that can run.
 use crate::{
     args::{BackendArg, PlacementArg, RunArgs},
-    building, output, sandbox,
+    building, mitosis, output, sandbox,
 };
 use anyhow::{Context as _, bail};
 use engine_host::{
@@ -146,9 +146,12 @@ pub(crate) fn prepare(args: &RunArgs) -> anyhow::Result<Prepared> {
         }
     };
     warn_if_empty(&scene);
-    let names = crates_of(&project, &scene)?;
+    let names = if args.all_cells { project.cells()? } else { crates_of(&project, &scene)? };
     if !args.no_build {
         building::build(&project, &names)?;
+    }
+    if args.all_cells {
+        mitosis::verify(&project, &names);
     }
     Ok(Prepared { project, scene_path, scene, upload })
 }

@@ -104,7 +104,7 @@ impl App {
         Ok(Running {
             period: Duration::from_nanos(1_000_000_000 / u64::from(world.scene().rate)),
             window,
-            desk: Desk::open(&self.prepared),
+            desk: Desk::open(&self.prepared, &self.args),
             world,
             input: InputFrame { focused: 1, ..InputFrame::default() },
             next: now,

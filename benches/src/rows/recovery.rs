@@ -97,8 +97,9 @@ impl Run {
 
     fn ticks(&self, name: &str) -> anyhow::Result<u64> {
         let cells = self.engine.world.report().cells;
-        let cell = cells.iter().find(|c| c.name == name).with_context(|| format!("no cell `{name}`"))?;
-        Ok(cell.ticks)
+        let cell =
+            cells.iter().find(|c| c.metrics.name == name).with_context(|| format!("no cell `{name}`"))?;
+        Ok(cell.metrics.ticks)
     }
 
     /// Runs frames until the cell has had more than `ticks`; returns the nanoseconds since `begun`.

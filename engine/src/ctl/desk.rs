@@ -3,11 +3,11 @@ use super::{
     folder,
     protocol::{Answer, Metrics, Request, Who},
     server::{Job, Outcome, Server},
+    table::Table,
 };
-use crate::start::Prepared;
+use crate::{args::RunArgs, screen, start::Prepared};
 use engine_host::World;
 use std::{
-    path::Path,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender},
@@ -46,7 +46,8 @@ pub(crate) struct Desk {
     stepping: Option<(u64, SyncSender<Outcome>)>,
     captures: Vec<Capture>,
     quits: bool,
-    /// The last field: when it goes, everybody who waits has been told.
+    /// After the queue: who waits there has been told by then.
+    _table: Option<Table>,
     _server: Option<Server>,
 }
 
@@ -58,25 +59,25 @@ struct Capture {
 
 impl Desk {
     /// Opens the engine's socket. Without one the engine runs all the same.
-    pub(crate) fn open(prepared: &Prepared) -> Self {
-        Self::open_in(&folder::folder(), prepared)
-    }
-
-    fn open_in(folder: &Path, prepared: &Prepared) -> Self {
+    pub(crate) fn open(prepared: &Prepared, args: &RunArgs) -> Self {
+        let folder = folder::folder();
         let who = Who {
             pid: std::process::id(),
             world: prepared.scene.name.clone(),
             scene: prepared.scene_path.clone(),
             root: prepared.project.root.clone(),
         };
-        let (server, jobs) = match Server::open(folder, who.clone(), prepared.project.clone()) {
+        let (server, jobs) = match Server::open(&folder, who.clone(), prepared.project.clone()) {
             Ok((server, jobs)) => (Some(server), Some(jobs)),
             Err(error) => {
                 tracing::warn!("`engine ctl` will not find this engine: {}: {error}", folder.display());
                 (None, None)
             }
         };
+        let table = server.as_ref().filter(|_| args.all_cells && screen::is_there());
         Self {
+            // Without a thread for it there is no table.
+            _table: table.and_then(|s| Table::show(s.jobs()).ok()),
             who,
             began: Instant::now(),
             jobs,

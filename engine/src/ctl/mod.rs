@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`desk`] | the engine's main loop: serves what came, between two frames |
 //! | [`server`] | the engine's threads around the socket: one that accepts, one for each connection |
+//! | [`table`] | the live table of `engine mitosis` |
 //! | [`client`] | the command |
 //! | [`protocol`], [`wire`], [`folder`] | what both say, how it is framed, and where the sockets lie |
 //!
@@ -11,10 +12,11 @@
 //! waits for nothing. Whatever takes time (the system's figures, pictures, sockets) is done by the connection's thread.
 pub(crate) mod client;
 mod desk;
-mod folder;
+pub(crate) mod folder;
 pub(crate) mod protocol;
 mod server;
 pub(crate) mod show;
+mod table;
 mod wire;
 
 pub(crate) use desk::{Desk, Next};

@@ -86,6 +86,13 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Returns the way to the desk.
+    pub(super) fn jobs(&self) -> SyncSender<Job> {
+        self.office.jobs.clone()
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         self.office.closing.store(true, Ordering::Relaxed);

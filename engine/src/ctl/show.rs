@@ -62,6 +62,21 @@ pub(crate) fn top(m: &Metrics, before: Option<&Metrics>) -> String {
     format!("{}{}{}", head(m, before), table(&heading, &heading[4..], &rows), reasons(m))
 }
 
+/// Returns the least of it, for a place with few columns.
+pub(crate) fn short(m: &Metrics) -> String {
+    let heading = ["NAME", "STATE", "RUNS", "BUILD", "TICK us", "GPU us", "LATE", "RESTARTS", "RSS"];
+    let us = |us: f64| format!("{us:.0}");
+    let row = |c: &CellMetrics| {
+        let gpu = c.gpu_us.map_or_else(|| "-".to_owned(), |g| us(g.mean_us));
+        let state = c.state.name().to_owned();
+        let counts = [c.late.to_string(), c.restarts.to_string(), bytes(c.rss_bytes)];
+        [vec![c.name.clone(), state, place(c), build(c), us(c.tick_us.mean_us), gpu], counts.to_vec()]
+            .concat()
+    };
+    let rows: Vec<Vec<String>> = m.cells.iter().map(row).collect();
+    format!("{}{}", head(m, None), table(&heading, &heading[4..], &rows))
+}
+
 fn row(c: &CellMetrics) -> Vec<String> {
     let us = |us: f64| if us > 0.0 { format!("{us:.0}") } else { "-".to_owned() };
     let Load { last_us, mean_us, max_us } = c.tick_us;

@@ -169,7 +169,10 @@ impl ProcessCell {
                 continue;
             }
             self.look_at = Instant::now() + LOOK;
-            self.lower()?;
+            if self.lower() {
+                // Said by us, because a child that asked the kernel after each turn would make a call for each.
+                self.send(&ToChild::NewThread)?;
+            }
             if let Err(why) = self.keeper.check().and_then(|()| self.check_made()) {
                 // What it said before its end still counts as said.
                 return match self.take() {
@@ -192,16 +195,13 @@ impl ProcessCell {
     }
 
     /// Lets a turn that takes long yield to everyone else, as one on a tick thread does.
-    fn lower(&mut self) -> Result<(), Lost> {
-        let Some(thread) = self.thread.take() else { return Ok(()) };
-        match self.keeper.process().lower(thread, LONG_NICE) {
-            // Said by us, because a child that asked the kernel after each turn would make a call for each.
-            Ok(()) => self.send(&ToChild::NewThread),
-            Err(error) => {
-                tracing::debug!(cell = &*self.cx.name, "its long turn keeps its priority: {error}");
-                Ok(())
-            }
+    fn lower(&mut self) -> bool {
+        let Some(thread) = self.thread.take() else { return false };
+        let lowered = self.keeper.process().lower(thread, LONG_NICE);
+        if let Err(error) = &lowered {
+            tracing::debug!(cell = &*self.cx.name, "its long turn keeps its priority: {error}");
         }
+        lowered.is_ok()
     }
 
     /// Takes what has come, up to the next message that is no wish, or until it is time to look after the child: one

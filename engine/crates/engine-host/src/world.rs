@@ -222,10 +222,11 @@ impl World {
         self.cells.iter().filter_map(|c| c.fault().map(|why| (c.name.to_string(), why.to_owned()))).collect()
     }
 
-    /// Returns the copies of libraries from which cells run or start again.
+    /// Returns the copies of libraries from which cells run or start again, also after a roll-back.
     #[must_use]
     pub fn builds(&self) -> std::collections::BTreeSet<std::path::PathBuf> {
-        self.cells.iter().filter_map(|c| c.built.as_ref()).map(|b| b.path.clone()).collect()
+        let builds = |c: &CellEntry| [c.built.clone(), c.probation.as_ref().and_then(|f| f.built().cloned())];
+        self.cells.iter().flat_map(builds).flatten().map(|b| b.path).collect()
     }
 
     /// Returns the line of the cell with a key.

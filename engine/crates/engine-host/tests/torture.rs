@@ -122,7 +122,7 @@ impl World {
                 placement: Placement::Process,
             }));
         }
-        book.declare(&declared).unwrap();
+        book.declare(&declared, |_| false).unwrap();
         let buffers =
             |n: usize| (n * LINES.len()..(n + 1) * LINES.len()).map(|id| BufferId(id as u32)).collect();
         let writers =

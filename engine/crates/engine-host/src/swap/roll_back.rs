@@ -47,6 +47,11 @@ pub struct Frozen {
 }
 
 impl Frozen {
+    /// Returns the build that it comes back with.
+    pub(crate) fn built(&self) -> Option<&BuiltCell> {
+        self.built.as_ref()
+    }
+
     /// Returns whether its state is still being saved.
     pub(crate) fn is_saving(&self) -> bool {
         !self.took_over && self.place.is_empty()

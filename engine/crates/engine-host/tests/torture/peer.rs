@@ -224,7 +224,7 @@ impl Writer {
         assert!(self.peer.child.wait_timeout(PATIENCE).unwrap().is_some());
         self.answer = None;
         self.end_turn(book, fresh);
-        let mut renewal = book.replace_instance(&self.name, Placement::Process).unwrap().unwrap();
+        let mut renewal = book.replace_instance(&self.name, Placement::Process).unwrap();
         self.peer = Peer::start(self.order);
         let region = renewal.make().unwrap();
         self.peer.claim(&region);

@@ -1,0 +1,197 @@
+//! `engine mitosis` and `engine clean`: a whole project is built, runs, follows what is saved, and leaves nothing.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use engine_tests::{Engine, Live, scratch_workspace};
+use std::{
+    fs,
+    os::unix::net::UnixListener,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+const EXE: &str = env!("CARGO_BIN_EXE_engine");
+const CELL: &str = env!("CARGO_BIN_EXE_cell");
+
+/// A workspace of a user's own, and their place for sockets.
+struct User {
+    dir: tempfile::TempDir,
+    runtime: tempfile::TempDir,
+}
+
+impl User {
+    fn new() -> Self {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        scratch_workspace(dir.path());
+        Self { dir, runtime: tempfile::tempdir().unwrap() }
+    }
+
+    fn command(&self, exe: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(exe);
+        command.args(args).env("XDG_RUNTIME_DIR", self.runtime.path()).stdin(Stdio::null());
+        command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").current_dir("/");
+        command
+    }
+
+    fn run(&self, exe: &str, args: &[&str]) -> (Option<i32>, String) {
+        let Output { status, stdout, stderr } = self.command(exe, args).output().unwrap();
+        (status.code(), [stdout, stderr].map(|o| String::from_utf8_lossy(&o).into_owned()).concat())
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    fn root(&self) -> &str {
+        self.dir.path().to_str().unwrap()
+    }
+
+    /// Returns what `engine ctl top` says of a cell.
+    fn cell(&self, name: &str) -> serde_json::Value {
+        let (_, text) = self.run(EXE, &["ctl", "top", "--json"]);
+        let top: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+        let cells = top["cells"].as_array().unwrap();
+        cells.iter().find(|c| c["name"] == name).unwrap_or_else(|| panic!("no {name}: {text}")).clone()
+    }
+}
+
+/// The folder of copies of libraries.
+fn copies() -> PathBuf {
+    Path::new(EXE).parent().unwrap().join("cells")
+}
+
+#[test]
+fn a_project_is_built_verified_and_started_and_follows_what_is_saved() {
+    let (user, _built) = (User::new(), Engine::new(EXE));
+    let root = user.root().to_owned();
+    assert_eq!(user.run(EXE, &["new", "quick-wave", "--root", &root]).0, Some(0));
+    assert_eq!(user.run(EXE, &["new", "idle-wave", "--root", &root]).0, Some(0));
+    let source = user.path("cells/quick-wave/src/lib.rs");
+    let good = fs::read_to_string(&source).unwrap();
+    let cells = "World(cells: [(cell: \"camera\"), (cell: \"quick-wave\"), (cell: \"tonemap\")])";
+    fs::write(user.path("assets/scenes/wave.ron"), cells).unwrap();
+
+    let run = ["--scene", "wave.ron", "--headless", "--frames", "1000000", "--size", "32x18"];
+    // The short name, the project's folder as an argument, from elsewhere.
+    let mut live = Live::spawn(user.command(CELL, &[&["mitosis", &root, "--watch"], &run[..]].concat()));
+    live.until("[idle-wave] build ");
+    assert!(
+        live.seen.last().unwrap().contains("1 port(s)"),
+        "also one that the scene does not use: {:?}",
+        live.seen
+    );
+    live.until(" cells are verified");
+    live.until("[quick-wave] its shader is ready");
+    let first = user.cell("quick-wave");
+
+    // Saved code runs, without a word of the user's; here with other ports.
+    let other = good.replacen("radius: f32 = 0.3", "radius: f32 = 0.25", 1);
+    assert_ne!(good, other);
+    fs::write(&source, other).unwrap();
+    live.until("[quick-wave] the build of ");
+    live.until(" took over after frame ");
+    let second = user.cell("quick-wave");
+    assert_ne!(first["build"], second["build"]);
+    // Broken code is told in the terminal, and what runs runs on.
+    fs::write(&source, format!("{good}\nconst ODD: u32 = \"no number\";")).unwrap();
+    live.until("error[E0308]: mismatched types");
+    live.until("cells/quick-wave/src/lib.rs");
+    live.until("[quick-wave] `quick-wave` cannot be started: the cell `quick-wave` does not compile");
+    assert!(live.seen.last().unwrap().contains("it runs on as it was built"));
+    let still = user.cell("quick-wave");
+    assert_eq!((&still["build"], &still["restarts"]), (&second["build"], &second["restarts"]));
+    // Mended, again and again: old builds do not pile up.
+    for n in 2..5 {
+        let ends =
+            format!("impl Drop for QuickWave {{ fn drop(&mut self) {{ info!(\"build {n} ends\"); }} }}");
+        fs::write(&source, format!("{good}\n{ends}\n")).unwrap();
+        live.until("[quick-wave] the build of ");
+        live.until(" took over after frame ");
+    }
+    live.until("[quick-wave] build 3 ends");
+    let kept = fs::read_dir(copies()).unwrap().flatten();
+    let kept = kept.filter(|e| e.file_name().to_str().unwrap().starts_with("quick-wave-")).count();
+    assert!((1..=3).contains(&kept), "{kept} builds are kept");
+    // Shaders too.
+    let shader = user.path("shaders/quick-wave/quick_wave.wgsl");
+    let text = fs::read_to_string(&shader).unwrap();
+    fs::write(&shader, format!("{text}\n// saved")).unwrap();
+    live.until("[quick-wave] its shader is ready");
+    live.assert_running();
+    assert!(!live.seen.iter().any(|l| l.contains("panicked") || l.contains("crashed")), "{:?}", live.seen);
+    assert!(!live.seen.join("").contains('\u{1b}'), "lines, where there is no terminal");
+    assert_eq!(user.run(CELL, &["ctl", "quit"]).0, Some(0));
+    assert!(live.end().success());
+}
+
+#[test]
+fn what_mitosis_cannot_do_is_said() {
+    let user = User::new();
+    for (args, says) in [
+        (&["mitosis", "--no-build"][..], "`engine mitosis` builds the cells"),
+        (&["mitosis", "/proc"], "hold no project"),
+        (&["mitosis", "/no/such/folder"], "the project /no/such/folder is not there"),
+        (&["mitosis", "--watch", "--lockstep"], "cannot be used with"),
+        (&["mitosis", user.root(), "--scene", "wrold.ron"], "did you mean `world.ron`?"),
+    ] {
+        let (code, said) = user.run(EXE, args);
+        assert!(code != Some(0) && said.contains(says), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn what_engines_left_behind_goes_and_what_a_running_one_uses_stays() {
+    let (user, engine) = (User::new(), Engine::new(EXE));
+    let scene = engine.scene("camera.ron", r#"World(cells: [(cell: "camera", at: Process)])"#);
+    let run = ["--headless", "--frames", "1000000", "--size", "16x16", "--backend", "noop"];
+    let mut command = engine.command(&[&["--scene", &scene], &run[..]].concat());
+    command.env("XDG_RUNTIME_DIR", user.runtime.path());
+    let mut live = Live::spawn(command);
+    let sockets = user.runtime.path().join("cell");
+    let own = sockets.join(format!("{}.sock", live.child.id()));
+    while !own.exists() {
+        live.assert_running();
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+    }
+    let camera = user.cell("camera");
+    let used = copies().join(format!("camera-{}.so", camera["build"].as_str().unwrap()));
+    assert!(used.is_file());
+    // What others left: a build, a half-written one, a crash file, a socket.
+    let crashes = Path::new(EXE).parent().unwrap().join("crashes");
+    fs::create_dir_all(&crashes).unwrap();
+    let planted = [
+        copies().join("camera-0123456789abcdef.so"),
+        copies().join(".camera-0123456789abcdef.so.4194305-0.tmp"),
+        crashes.join("clean-test.crash"),
+    ];
+    for file in &planted {
+        fs::write(file, [0; 2000]).unwrap();
+    }
+    drop(UnixListener::bind(sockets.join("4194305.sock")).unwrap());
+    let all: Vec<PathBuf> = planted.iter().cloned().chain([sockets.join("4194305.sock")]).collect();
+    let (code, said) = user.run(EXE, &["clean", "--dry-run", "--root", user.root()]);
+    assert_eq!(code, Some(0), "{said}");
+    for file in &all {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(said.lines().any(|l| l.starts_with("would remove") && l.contains(name)), "{name}: {said}");
+        assert!(file.exists(), "{name}: nothing goes yet");
+    }
+    assert!(said.contains("(2000 B)") && said.contains("leftover(s)"), "{said}");
+    let (code, said) = user.run(EXE, &["clean", "--root", user.root()]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.lines().last().unwrap().starts_with("removed "), "{said}");
+    for file in &all {
+        assert!(!file.exists(), "{}", file.display());
+    }
+    assert!(used.is_file() && own.exists(), "a running engine uses them");
+    // The engine still starts its cell from there.
+    assert_eq!(user.run(EXE, &["ctl", "restart", "camera"]).0, Some(0));
+    let pid = camera["pid"].as_u64();
+    while user.cell("camera")["state"] != "running" || user.cell("camera")["pid"].as_u64() == pid {
+        live.assert_running();
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+    }
+    live.child.kill().unwrap();
+    live.child.wait().unwrap();
+    let (_, said) = user.run(EXE, &["clean", "--root", user.root()]);
+    assert!(said.contains(own.file_name().unwrap().to_str().unwrap()) && !own.exists(), "{said}");
+}
