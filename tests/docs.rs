@@ -1,7 +1,7 @@
 //! The pages in docs/: every block marked `<!-- test: NAME -->` is built, checked or run, as a reader would.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use engine_tests::{Engine, Ran, luminance, root, scratch_workspace};
+use engine_tests::{Engine, Live, Ran, luminance, root, scratch_workspace};
 use image::RgbImage;
 use std::{
     cell::RefCell,
@@ -113,6 +113,37 @@ impl Scratch {
         let (code, log) = self.run(&["check", scene]);
         assert_eq!(code, Some(0), "{scene}:\n{log}");
         assert!(log.contains("no fault") && !log.contains("warning"), "{scene}:\n{log}");
+    }
+
+    /// Starts the project as the page says, tells the running world everything that the page shows, and cleans up.
+    fn operate(&self, blocks: &Blocks) {
+        let runtime = tempfile::tempdir().unwrap();
+        let bin = Path::new(EXE).parent().unwrap().to_str().unwrap();
+        let path = format!("{bin}:{}", std::env::var("PATH").unwrap());
+        let shell = |script: &str| {
+            let mut sh = Command::new("sh");
+            sh.args(["-ec", script]).env("PATH", &path).env("XDG_RUNTIME_DIR", runtime.path());
+            sh.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").stdin(Stdio::null());
+            sh.current_dir(self.dir.path());
+            sh
+        };
+        let start = blocks.get("operate-start").trim();
+        let mut live = Live::spawn(shell(&format!("exec {start} --headless --frames 1000000 --size 32x18")));
+        live.until("[bloom] its shader is ready");
+        live.until("[tonemap] its shader is ready");
+        for block in ["operate-ctl", "operate-quit"] {
+            for line in blocks.get(block).lines() {
+                let ran = shell(line).output().unwrap();
+                let said =
+                    [ran.stdout, ran.stderr].map(|o| String::from_utf8_lossy(&o).into_owned()).concat();
+                assert!(ran.status.success(), "{line}: {said}");
+            }
+        }
+        assert!(live.end().success(), "{:?}", live.seen);
+        assert!(self.dir.path().join("now.png").is_file());
+        assert!(fs::read_to_string(self.dir.path().join("world.dot")).unwrap().starts_with("digraph"));
+        let cleaned = shell(blocks.get("operate-clean")).output().unwrap();
+        assert!(cleaned.status.success(), "{}", String::from_utf8_lossy(&cleaned.stderr));
     }
 
     /// Runs the unit tests of a cell; there is at least one.
@@ -268,6 +299,7 @@ fn the_pages_can_be_followed_word_by_word() {
     let ran = project.engine.lockstep(&sparks, &["--frames", "12", "--size", "32x18"]);
     says_as_printed(&ran, blocks.get("panic"));
 
+    project.operate(&blocks);
     let all: BTreeSet<String> = blocks.texts.keys().cloned().collect();
     assert_eq!(blocks.used.into_inner(), all, "every marked block is tested");
 }
