@@ -83,7 +83,7 @@ impl Desk {
     /// Waits until a cell is as `is` says.
     fn until_cell(&self, name: &str, is: impl Fn(&Value) -> bool) -> Value {
         let mut cell = Value::Null;
-        self.until(&format!("{name}"), || {
+        self.until(name, || {
             cell = self.cell(name);
             is(&cell)
         });
@@ -384,12 +384,8 @@ fn somebody_else_is_refused_whatever_the_file_s_rights_say() {
         let mut stranger = Command::new(std::env::current_exe().unwrap());
         stranger.args(["--ignored", "--exact", "a_stranger_s_side", "--nocapture"]).env(STRANGER, &socket);
         let out = stranger.uid(65534).gid(65534).current_dir("/").output().unwrap();
-        let said = String::from_utf8_lossy(&out.stdout);
-        assert!(
-            out.status.success() && said.contains("not user 65534"),
-            "{said}{}",
-            String::from_utf8_lossy(&out.stderr)
-        );
+        let said = [out.stdout, out.stderr].map(|o| String::from_utf8_lossy(&o).into_owned()).concat();
+        assert!(out.status.success() && said.contains("not user 65534"), "{said}");
         live.until("only user 0 may use this engine's socket, not user 65534");
     } else {
         eprintln!("not run as root: no process of another user can be made");
@@ -402,6 +398,6 @@ fn somebody_else_is_refused_whatever_the_file_s_rights_say() {
 #[ignore = "the other side of another test"]
 fn a_stranger_s_side() {
     let answer = answer_to(Path::new(&std::env::var_os(STRANGER).unwrap()), &frame("\"quit\""));
-    println!("{answer}");
+    eprintln!("{answer}");
     assert!(answer.contains("only user 0 may use this engine's socket"), "{answer}");
 }

@@ -261,7 +261,7 @@ fn random_kills_stops_moves_and_restarts_cost_nobody_but_the_cell_and_leave_noth
     }
     soak.until_as(&places, held);
     let grown = soak.memory_kib().saturating_sub(memory);
-    println!("{:?} by seed {seed}; the engine has grown by {grown} KiB", soak.done);
+    eprintln!("{:?} by seed {seed}; the engine has grown by {grown} KiB", soak.done);
     assert!(grown < GROWTH_KIB, "the engine has grown by {grown} KiB in {actions} actions");
     soak.ctl(&["quit"]);
     let status = soak.live.end();

@@ -10,7 +10,7 @@ impl Random {
     }
 
     /// Returns the next number.
-    #[expect(clippy::should_implement_trait, reason = "it never ends")]
+    #[allow(clippy::should_implement_trait, reason = "it never ends; private where a test includes it")]
     pub(crate) fn next(&mut self) -> u64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
