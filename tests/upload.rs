@@ -53,7 +53,7 @@ fn textures_and_a_walking_fox_are_the_same_pixels_in_each_tier() {
 
 #[test]
 fn cells_in_processes_are_the_same_pixels_in_each_tier() {
-    same_in_each_tier("bloom.ron", &["--frames", "4", "--size", "64x36", "--placement", "Process"]);
+    same_in_each_tier("bloom.ron", &["--frames", "6", "--size", "160x90", "--placement", "Process"]);
 }
 
 #[test]
