@@ -138,6 +138,8 @@ fn a_running_world_is_asked_and_told() {
     let table = desk.says(&["top", "--once"]);
     assert!(table.contains("TICK us") && table.lines().count() == 2 + 5, "{table}");
 
+    desk.until_cell("tonemap", |c| c["gpu_us"]["mean_us"].as_f64() > Some(0.0));
+
     // Who writes what.
     let graph = desk.says(&["graph"]);
     for words in ["5  tonemap  (running)", "scene_color", "camera > ", "(the picture)", "\"threshold\" draws"]
@@ -233,6 +235,31 @@ fn a_running_world_is_asked_and_told() {
 /// Returns whether a process has ended and nobody has asked about it yet.
 fn is_zombie(pid: u64) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| s.contains(") Z "))
+}
+
+#[test]
+fn what_each_cell_is_doing_and_what_it_sends_is_told() {
+    let (engine, desk) = (Engine::new(EXE), Desk::new());
+    let scene = r#"World(cells: [
+        (cell: "camera"),
+        (cell: "faulty", name: "talks", with: (send_to: "hears")),
+        (cell: "faulty", name: "hears"),
+        (cell: "faulty", name: "hangs", with: (hang_in: "tick", at_frame: 30)),
+        (cell: "faulty", name: "breaks", with: (panic_in: "load")),
+    ])"#;
+    let mut live = desk.start(&engine, &engine.scene("states.ron", scene));
+    desk.until_cell("hangs", |c| c["state"] == "late");
+    let broken = desk.until_cell("breaks", |c| c["state"] == "down");
+    assert!(broken["why"].as_str().unwrap().contains("the scene asked for a panic in load"), "{broken}");
+    assert_eq!(broken["restarts"], 4);
+    assert!(desk.says(&["list"]).contains("breaks (down): panicked in `load`"), "and people are told too");
+    let talks = desk.until_cell("talks", |c| c["sent"].as_u64() > Some(10));
+    let hears = desk.cell("hears");
+    assert!(hears["received"].as_u64() >= talks["sent"].as_u64() && hears["sent"] == 0, "{hears}");
+    assert_eq!((&talks["received"], &talks["dropped"]), (&0.into(), &0.into()), "{talks}");
+    let hung = desk.until_cell("hangs", |c| c["zombies"].as_u64() > Some(0));
+    assert!(hung["late"].as_u64() > Some(10), "{hung}");
+    live.assert_running();
 }
 
 #[test]
