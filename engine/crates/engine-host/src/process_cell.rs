@@ -215,12 +215,13 @@ impl ProcessCell {
                 ToHost::Asset(path) => self.give_asset(&path)?,
                 ToHost::Seal { desc, len } => self.give_memory(desc, len)?,
                 ToHost::Filled => self.seal()?,
-                ToHost::Thread(number) => {
-                    self.thread = Some(number);
-                    if self.background {
-                        self.lower();
+                ToHost::Thread(number) if self.background => {
+                    // From now on, and not for one long turn only.
+                    if let Err(error) = self.keeper.process().lower(number, LONG_NICE) {
+                        tracing::debug!(cell = &*self.cx.name, "it keeps its priority: {error}");
                     }
                 }
+                ToHost::Thread(number) => self.thread = Some(number),
                 other => return Ok(Some(other)),
             }
             if Instant::now() >= self.look_at {
