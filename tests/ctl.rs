@@ -189,6 +189,7 @@ fn a_running_world_is_asked_and_told() {
     let back =
         desk.until_cell("worker", |c| c["state"] == "running" && c["pid"] != pid && !c["pid"].is_null());
     assert_eq!(back["restarts"], 1);
+    assert_eq!(back["swap"]["act"], "restart", "what came of it is told: {}", back["swap"]);
     // The old one waits until the new one has shown that it works.
     desk.until("the old process ends", || !Path::new(&format!("/proc/{pid}")).exists() || is_zombie(pid));
     assert!(desk.says(&["move", "worker", "thread"]).contains("on a thread of the engine"));

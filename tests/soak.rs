@@ -152,7 +152,9 @@ impl Soak<'_> {
                 }
                 let ticks = c["ticks"].as_u64().unwrap();
                 let goes_on = WITHOUT_TICKS.contains(&name) || before.get(name).is_some_and(|b| ticks > *b);
-                well &= c["state"] == "running" && goes_on;
+                // While an old instance waits, it holds what it has.
+                let settled = !matches!(c["swap"]["standing"].as_str(), Some("preparing" | "probation"));
+                well &= c["state"] == "running" && goes_on && settled;
             }
             self.judge();
             if well {

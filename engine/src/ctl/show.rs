@@ -1,7 +1,7 @@
 //! Tables and graphs as text.
 use super::protocol::Metrics;
 use engine_host::{
-    CellMetrics, Load,
+    CellMetrics, Load, Standing,
     graph::{NameKind, WorldGraph},
 };
 use engine_scene::Placement;
@@ -121,10 +121,14 @@ fn head(m: &Metrics, before: Option<&Metrics>) -> String {
     )
 }
 
-/// Returns why cells are down, and how the last instances of others ended.
+/// Returns why cells are down, how the last instances of others ended, and what came of replacements that did not just
+/// go well.
 fn reasons(m: &Metrics) -> String {
     let with_reason = m.cells.iter().filter_map(|c| Some((c, c.why.as_ref()?)));
-    with_reason.map(|(c, why)| format!("{} ({}): {}\n", c.name, c.state.name(), why.trim())).collect()
+    let why = with_reason.map(|(c, why)| format!("{} ({}): {}\n", c.name, c.state.name(), why.trim()));
+    let swaps = m.cells.iter().filter_map(|c| c.swap.as_ref());
+    let told = swaps.filter(|s| !matches!(s.standing, Standing::Done | Standing::Unchanged));
+    why.chain(told.map(|s| format!("{}: {}\n", s.cell, s.words))).collect()
 }
 
 /// Returns a number of bytes for people.

@@ -2,6 +2,7 @@
 //! somebody asks.
 use crate::{
     cells::{CellEntry, Life},
+    swap::SwapReport,
     world::World,
 };
 use engine_scene::Placement;
@@ -146,6 +147,8 @@ pub struct CellMetrics {
     pub rss_bytes: Option<u64>,
     /// In milliseconds.
     pub cpu_ms: Option<u64>,
+    /// What came of the newest replacement of its instance so far.
+    pub swap: Option<SwapReport>,
 }
 
 impl CellMetrics {
@@ -204,6 +207,7 @@ impl World {
             zombies: k.zombies,
             rss_bytes: None,
             cpu_ms: None,
+            swap: self.swaps().rev().find(|s| *s.cell == *c.name).cloned(),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use shadow::Tap;
 
 use crate::{builder::BuiltCell, cells::CellEntry, cx::InstanceCx, library::CellLibrary, turn::Turn};
 use engine_scene::Placement;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
 
 /// So many ticks the new instance has to return from before the old one ends.
@@ -29,7 +29,7 @@ pub const PROBATION_NS: u64 = 5_000_000_000;
 const KEPT: usize = 64;
 
 /// Why an instance is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
     /// There is a new build.
@@ -41,7 +41,7 @@ pub enum Act {
 }
 
 /// How far a replacement has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// The new instance is being prepared; the old one runs.
@@ -69,7 +69,7 @@ impl Standing {
 }
 
 /// A replacement and what came of it so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwapReport {
     /// Tells it from others.
     pub number: u64,
