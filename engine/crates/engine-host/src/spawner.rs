@@ -19,11 +19,21 @@ struct Job {
     answer: Sender<Result<Jailed, JailSpawnError>>,
 }
 
+/// Makes sure that the thread that starts children is there. A new thread has the priority of the one that starts it, and
+/// its children have its own for ever: to be called on the host's thread, because a tick thread may have been lowered.
+pub(crate) fn prepare() {
+    let _ = thread();
+}
+
+fn thread() -> Option<&'static Sender<Job>> {
+    static SPAWNER: OnceLock<Option<Sender<Job>>> = OnceLock::new();
+    SPAWNER.get_or_init(start).as_ref()
+}
+
 /// Starts a child in `jail` for the cell called `name`; `control` is its end of the socket.
 pub(crate) fn spawn(name: &str, jail: &Jail, control: ControlSocket) -> Result<Jailed, String> {
-    static SPAWNER: OnceLock<Option<Sender<Job>>> = OnceLock::new();
     let gone = || "the thread that starts processes cannot be started".to_owned();
-    let spawner = SPAWNER.get_or_init(start).as_ref().ok_or_else(gone)?;
+    let spawner = thread().ok_or_else(gone)?;
     let (answer, answered) = bounded(1);
     spawner.send(Job { name: name.to_owned(), jail: jail.clone(), control, answer }).map_err(|_| gone())?;
     answered.recv().map_err(|_| gone())?.map_err(|e| e.to_string())

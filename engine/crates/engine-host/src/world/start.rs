@@ -8,6 +8,7 @@ use crate::{
     frame::LOAD_LIMIT,
     library::CellLibrary,
     process_cell::{ProcessCell, Start},
+    spawner,
     thread_cell::ThreadCell,
     turn::{Maker, Placed, Work},
 };
@@ -205,6 +206,7 @@ pub(crate) fn maker(
             ThreadCell::create(&library, cx).map(|c| Box::new(ends.hold(c)) as Box<dyn Placed>)
         }),
         (Placement::Process, _) => {
+            spawner::prepare();
             let path = built.path.clone();
             Box::new(move |cx| {
                 let cell = ProcessCell::create(&path, cx, &start)?;

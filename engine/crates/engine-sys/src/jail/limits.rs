@@ -1,6 +1,6 @@
 //! Limits of the process itself (`setrlimit`) and its nice value.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
+use rustix::process::{Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit};
 
 use super::{Layer, Missing, Quotas};
 
@@ -37,9 +37,11 @@ pub(super) fn apply(quotas: &Quotas, counted: Threads, missing: &mut Vec<Missing
             missing.push(Missing::new(Layer::Limits, format_args!("{resource:?}: {error}")));
         }
     }
+    // Above what the engine has, which may itself have been started with `nice`: nobody goes below without a privilege.
     let nice = quotas.nice();
-    if nice > 0
-        && let Err(error) = setpriority_process(None, nice)
+    let lowered = getpriority_process(None).and_then(|own| setpriority_process(None, (own + nice).min(19)));
+    if let Err(error) = lowered
+        && nice > 0
     {
         missing.push(Missing::new(Layer::Limits, format_args!("nice {nice}: {error}")));
     }
