@@ -64,3 +64,19 @@ fuzz NAME SECONDS='600':
     RUSTFLAGS="{{coverage}}" cargo build --release --locked --manifest-path fuzz/Cargo.toml --target x86_64-unknown-linux-gnu --target-dir target/fuzz
     mkdir -p target/fuzz/corpus/{{NAME}} fuzz/corpus/{{NAME}}
     FUZZ_TARGET={{NAME}} target/fuzz/x86_64-unknown-linux-gnu/release/cell-fuzz -max_total_time={{SECONDS}} -timeout=20 -max_len=65536 -artifact_prefix=target/fuzz/{{NAME}}- target/fuzz/corpus/{{NAME}} fuzz/corpus/{{NAME}}
+
+# Runs the tests of the crates with `unsafe` under the address sanitizer, or `just sanitize thread`.
+sanitize KIND='address':
+    just sanitize-{{KIND}}
+
+# Sanitizers are unstable rustc, hence the bootstrap variable. The standard library is not built with them.
+[private]
+sanitize-address $ASAN_OPTIONS='detect_leaks=0' $RUSTC_BOOTSTRAP='1' $RUSTFLAGS='-Zsanitizer=address':
+    cargo test -p cell-abi -p engine-sys --lib --target x86_64-unknown-linux-gnu --target-dir target/asan
+    cargo test -p cell --lib --test driven --test history --test idle --test keeping --test save --test shapes --target x86_64-unknown-linux-gnu --target-dir target/asan
+    cargo test -p engine-host --lib --test torture --target x86_64-unknown-linux-gnu --target-dir target/asan
+
+# What calls `clone` by itself cannot run under this one.
+[private]
+sanitize-thread $RUSTC_BOOTSTRAP='1' $RUSTFLAGS='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer' $TSAN_OPTIONS=('suppressions=' + justfile_directory() + '/.ci/thread-sanitizer.txt'):
+    cargo test -p cell-abi -p engine-sys --lib --target x86_64-unknown-linux-gnu --target-dir target/tsan -- --test-threads=1 --skip jail::launch

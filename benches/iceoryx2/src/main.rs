@@ -89,7 +89,9 @@ fn ask(id: &str) -> Result<(), Any> {
     let mut line = String::new();
     from.read_line(&mut line)?;
     let begun = Instant::now();
-    while there.dynamic_config().number_of_subscribers() == 0 || back.dynamic_config().number_of_publishers() == 0 {
+    while there.dynamic_config().number_of_subscribers() == 0
+        || back.dynamic_config().number_of_publishers() == 0
+    {
         if begun.elapsed() > Duration::from_secs(10) {
             return Err("the other process does not come up".into());
         }

@@ -216,7 +216,11 @@ impl World {
     fn check_the_counts(&self, wanted: u64) {
         let mut counted = 0;
         for (buffer, counters) in self.book.counters() {
-            assert!(counters.published > 0, "{} was never published", buffer.buffer.0);
+            assert!(
+                wanted < 100_000 || counters.published > 0,
+                "buffer {} was never published",
+                buffer.buffer.0
+            );
             assert_eq!(counters.refused, 0, "{}: no publication is refused", buffer.buffer.0);
             counted += counters.published;
         }
