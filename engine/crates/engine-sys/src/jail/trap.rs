@@ -120,19 +120,22 @@ unsafe fn open_library(path: *const c_char) -> Option<RawFd> {
     (copy >= 0).then_some(copy)
 }
 
-/// Sends a report. A pointer that leads nowhere is the kernel's to find out (`EFAULT`); then the report goes without the path.
+/// Sends a report. A pointer that leads nowhere is the kernel's to find out (`EFAULT`): then the report goes with what lies on the
+/// path's first page, which is all of it unless it crosses into the next, or without a path.
 fn send(call: c_long, path: u64) {
     let head = report::head(call);
-    // Not over the end of a page: what follows need not be there.
-    let len = if path == 0 { 0 } else { report::MAX_PATH.min(4096 - (path as usize & 4095)) };
+    let on_its_page = report::MAX_PATH.min(4096 - (path as usize & 4095));
+    let lengths: &[usize] = if path == 0 { &[0] } else { &[report::MAX_PATH, on_its_page, 0] };
     let part = |base: *const c_void, len| libc::iovec { iov_base: base.cast_mut(), iov_len: len };
-    let both = [part(head.as_ptr().cast(), head.len()), part(path as *const c_void, len)];
     // SAFETY: the head is readable; the path is only looked at by the kernel, which checks it. `errno` is not touched: raw calls keep the result.
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
-        if libc::writev(REPORT_FD, both.as_ptr(), 2) < 0 && *errno == libc::EFAULT {
-            libc::writev(REPORT_FD, both.as_ptr(), 1);
+        for len in lengths {
+            let both = [part(head.as_ptr().cast(), head.len()), part(path as *const c_void, *len)];
+            if libc::writev(REPORT_FD, both.as_ptr(), 2) >= 0 || *errno != libc::EFAULT {
+                break;
+            }
         }
         *errno = before;
     }

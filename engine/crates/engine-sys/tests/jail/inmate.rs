@@ -40,6 +40,8 @@ const ANON: usize = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as usize;
 /// The forbidden calls, each as a hostile cell would make it: name of the row, name in the report.
 pub(crate) const FORBIDDEN: &[(&str, &str)] = &[
     ("open", "openat \"/etc/passwd\""),
+    ("open_over_a_page", "openat \"/etc/hostname\""),
+    ("open_at_the_end", "openat \"/etc/shadow\""),
     ("open_for_writing", "openat \"/cell.so\""),
     ("old_open", "open \"/proc/self/mem\""),
     ("unix_socket", "socket"),
@@ -86,6 +88,20 @@ pub(crate) const FORBIDDEN: &[(&str, &str)] = &[
     ("x32", "system call 1073741863"),
 ];
 
+/// Puts a string `bytes` before the end of a page, in memory of so many pages, and returns where it is.
+fn before(bytes: usize, text: &CStr, pages: usize) -> usize {
+    const PAGE: usize = 4096;
+    let (rw, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: new memory of two pages, of which the second goes again if it is not wanted; the string fits into what stays.
+    unsafe {
+        let memory = libc::mmap(std::ptr::null_mut(), 2 * PAGE, rw, kind, -1, 0);
+        assert!(memory != libc::MAP_FAILED && (pages == 2 || libc::munmap(memory.byte_add(PAGE), PAGE) == 0));
+        let place = memory.byte_add(PAGE - bytes);
+        place.copy_from(text.as_ptr().cast(), text.count_bytes() + 1);
+        place.expose_provenance()
+    }
+}
+
 /// Makes the forbidden call `row`.
 fn forbidden(row: &str, out: &Outside<'_>) -> i64 {
     let c = |s: &CStr| s.as_ptr().expose_provenance();
@@ -95,6 +111,8 @@ fn forbidden(row: &str, out: &Outside<'_>) -> i64 {
     let engine = out.engine;
     match row {
         "open" => call(libc::SYS_openat, [cwd, c(c"/etc/passwd"), 0, 0, 0, 0]),
+        "open_over_a_page" => call(libc::SYS_openat, [cwd, before(4, c"/etc/hostname", 2), 0, 0, 0, 0]),
+        "open_at_the_end" => call(libc::SYS_openat, [cwd, before(12, c"/etc/shadow", 1), 0, 0, 0, 0]),
         "open_for_writing" => call(libc::SYS_openat, [cwd, c(c"/cell.so"), libc::O_RDWR as usize, 0, 0, 0]),
         "old_open" => call(libc::SYS_open, [c(c"/proc/self/mem"), 0, 0, 0, 0, 0]),
         "unix_socket" => refused(UnixStream::connect(out.socket).map(drop)),
