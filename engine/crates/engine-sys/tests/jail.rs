@@ -142,7 +142,8 @@ fn forbidden_early(rig: &Rig) -> Outcome {
         let mut child = rig.start(&format!("early {row}"));
         let answer = child.ask();
         // Files may be opened, were there any.
-        let is_hidden = ["open", "old_open"].contains(row) && hidden.contains(&answer);
+        let opens = ["open", "open_over_a_page", "open_at_the_end", "old_open"];
+        let is_hidden = opens.contains(row) && hidden.contains(&answer);
         if answer != refused && !is_hidden {
             wrong.push(format!("{row} was answered {answer:?}: {}", child.last_words()));
         }
