@@ -113,7 +113,7 @@ pub(crate) struct Prepared {
     pub(crate) scene_path: PathBuf,
     /// The scene.
     pub(crate) scene: Scene,
-    /// How slots reach the GPU; `None` takes the best that works.
+    /// How slots reach the GPU; `None` takes staging.
     pub(crate) upload: Option<UploadTier>,
 }
 

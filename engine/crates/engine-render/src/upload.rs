@@ -66,7 +66,7 @@ impl FromStr for UploadTier {
 pub struct UploadReport {
     /// The tier.
     pub tier: UploadTier,
-    /// Why: what the probe found, or who asked for it.
+    /// Why: somebody asked for it, or nobody did.
     pub why: String,
 }
 
