@@ -129,8 +129,7 @@ impl Scratch {
         };
         let start = blocks.get("operate-start").trim();
         let mut live = Live::spawn(shell(&format!("exec {start} --headless --frames 1000000 --size 32x18")));
-        live.until("[bloom] its shader is ready");
-        live.until("[tonemap] its shader is ready");
+        live.until_all(&["[bloom] its shader is ready", "[tonemap] its shader is ready"]);
         for block in ["operate-ctl", "operate-quit"] {
             for line in blocks.get(block).lines() {
                 let ran = shell(line).output().unwrap();

@@ -81,7 +81,7 @@ fn a_cell_that_moves_while_the_engine_runs_counts_on() {
     };
     let path = scene("Thread");
     let mut live =
-        Live::start(&engine, &["--scene", &path, "--headless", "--frames", "3600", "--size", "16x16"]);
+        Live::start(&engine, &["--scene", &path, "--headless", "--frames", "100000", "--size", "16x16"]);
     for at in ["Process", "Thread", "Process"] {
         live.until("it has counted");
         scene(at);
@@ -102,7 +102,7 @@ fn a_turn_that_is_under_way_is_waited_for_but_not_for_ever() {
     };
     let (path, waits) = (scene("Thread"), engine.out().join("probe-waits"));
     let mut live =
-        Live::start(&engine, &["--scene", &path, "--headless", "--frames", "3600", "--size", "16x16"]);
+        Live::start(&engine, &["--scene", &path, "--headless", "--frames", "100000", "--size", "16x16"]);
     live.until("it has counted 5");
     fs::write(&waits, "").unwrap();
     live.until("[probe] it waits");
@@ -134,7 +134,7 @@ fn a_killed_child_starts_again_from_its_checkpoint() {
     let line = "(cell: \"probe\", with: (does: \"keep\"), at: Process, checkpoint: 0.05)";
     let scene = engine.scene("killed.ron", &format!("World(cells: [{line}])"));
     let mut live =
-        Live::start(&engine, &["--scene", &scene, "--headless", "--frames", "3600", "--size", "16x16"]);
+        Live::start(&engine, &["--scene", &scene, "--headless", "--frames", "100000", "--size", "16x16"]);
     // More than the three frames of a checkpoint.
     live.until("it has counted 30");
     signal_child("-9", &live);
@@ -165,7 +165,7 @@ fn a_mended_build_takes_over_what_the_one_at_fault_knew() {
     let scene = |comment: &str| engine.scene("mended.ron", &format!("World(cells: [{line}]) {comment}"));
     let path = scene("");
     let mut live =
-        Live::start(&engine, &["--scene", &path, "--headless", "--frames", "3600", "--size", "16x16"]);
+        Live::start(&engine, &["--scene", &path, "--headless", "--frames", "100000", "--size", "16x16"]);
     live.until("`load` failed: the scene asked for a failure");
     live.until("it has counted 5");
     // Other bytes are another build.

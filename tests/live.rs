@@ -118,8 +118,7 @@ fn a_file_that_a_load_missed_wakes_the_cell_when_it_is_there() {
     let model = r#"{"asset": {"version": "2.0"}, "buffers": [{"uri": "late.bin", "byteLength": 4}]}"#;
     fs::write(late.join("model.gltf"), model).unwrap();
     let mut live = Live::start(&engine, &[&["--scene", "late.ron"], &RUN[..]].concat());
-    live.until("late.bin");
-    live.until("[tonemap] its shader is ready");
+    live.until_all(&["late.bin", "[tonemap] its shader is ready"]);
     fs::write(late.join("late.bin"), [0; 4]).unwrap();
     live.until("[scene] loads late/late.bin, which is there now");
     // The scene itself is watched where it lies.
@@ -150,16 +149,14 @@ fn a_cell_that_does_not_compile_costs_itself_until_its_code_is_mended_and_saved(
     live.until("error[E0308]: mismatched types");
     live.until("cells/late-wave/src/lib.rs");
     live.until("the cell `late-wave` does not compile");
-    live.until("assets/scenes/wave.ron:3");
-    live.until("[tonemap] its shader is ready");
+    live.until_all(&["assets/scenes/wave.ron:3", "[tonemap] its shader is ready"]);
     fs::write(&source, &good).unwrap();
     live.until("[late-wave] its shader is ready");
     // One that runs is built too, and tried, and takes over, with what it says of itself.
     fs::write(&source, good.replace("radius: f32 = 0.3", "radius: f32 = 0.4")).unwrap();
     live.until(" is tried in a shadow; the old one runs on");
     assert!(live.seen.last().unwrap().contains("[late-wave] the build of "));
-    live.until(" took over after frame ");
-    live.until("[late-wave] its shader is ready");
+    live.until_all(&[" took over after frame ", "[late-wave] its shader is ready"]);
     // One that does not compile changes nothing.
     fs::write(&source, good.replace("radius: f32 = 0.3", "radius: f32 = wide")).unwrap();
     live.until("the cell `late-wave` does not compile");

@@ -60,6 +60,16 @@ impl Live {
         }
     }
 
+    /// Waits until each of these was said since the last wait, in whatever order: threads speak for themselves.
+    pub fn until_all(&mut self, words: &[&str]) {
+        let from = self.seen.len();
+        for words in words {
+            if !self.seen[from..].iter().any(|l| l.contains(words)) {
+                self.until(words);
+            }
+        }
+    }
+
     /// Returns the processes that the engine has started and that still run: one for each cell `at: Process`.
     #[must_use]
     pub fn children(&self) -> Vec<u32> {
