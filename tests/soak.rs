@@ -195,9 +195,25 @@ impl Soak<'_> {
         let is_more = |now: (usize, usize)| now.0 > held.0 || now.1 > held.1;
         while is_more(self.holds()) {
             let now = self.holds();
-            assert!(begun.elapsed() < WATCHDOG, "{held:?} descriptors and children before, {now:?} now");
+            assert!(
+                begun.elapsed() < WATCHDOG,
+                "{held:?} descriptors and children before, {now:?} now: {:#?}",
+                self.descriptors()
+            );
             std::thread::park_timeout(Duration::from_millis(20));
         }
+    }
+
+    /// Returns how many descriptors the engine has of each thing.
+    fn descriptors(&self) -> BTreeMap<String, u32> {
+        let mut found = BTreeMap::new();
+        for fd in fs::read_dir(format!("/proc/{}/fd", self.live.child.id())).unwrap().flatten() {
+            let target = fs::read_link(fd.path()).unwrap_or_default();
+            // `socket:[123]` and `pipe:[123]` differ by their numbers only.
+            let what = target.to_string_lossy().split(':').take(2).collect::<Vec<_>>().join(":");
+            *found.entry(what.split('[').next().unwrap_or_default().to_owned()).or_default() += 1;
+        }
+        found
     }
 
     fn holds(&self) -> (usize, usize) {

@@ -6,6 +6,7 @@ use crate::{
 };
 use cell_abi::Request;
 use engine_frame::{plan::CellLine, slots::PublicationFault};
+use std::sync::Arc;
 
 /// How many names that no cell has are told of one sender.
 const UNKNOWN_TOLD: usize = 8;
@@ -90,6 +91,10 @@ impl World {
             }
         }
         turn.outcome.sent.append(&mut turn.outcome.outbox);
+        if !Arc::ptr_eq(&turn.record.memory, self.book.memory()) {
+            // Its owners may have gone over to new regions meanwhile, and this may be the cell's last turn.
+            turn.record.memory = Arc::clone(self.book.memory());
+        }
         if turn.work.load {
             self.cells[n].has_loaded = true;
             self.take_sealed(&turn);
