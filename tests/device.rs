@@ -40,6 +40,8 @@ fn run(root: &Path, scene: &str, frames: u64, lost: &[u64]) -> Image {
         tick_limit: Duration::from_secs(60),
         screen_px: SIZE,
         processes: Start::default(),
+        records: false,
+        crashes: std::path::PathBuf::new(),
     };
     let mut world = World::open(project, scene, services, Renderer::start(config).unwrap(), options).unwrap();
     for frame in 0..frames {

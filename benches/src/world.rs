@@ -68,6 +68,8 @@ impl Engine {
             tick_limit: Duration::from_secs(10),
             screen_px: SIZE,
             processes: Start::default(),
+            records: true,
+            crashes: project.output().join("crashes"),
         };
         let before = threads::names();
         let renderer = Renderer::start(config)?;

@@ -169,6 +169,12 @@ pub(crate) struct RunArgs {
     /// Write what was measured to this JSON file.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Keep the last turns of each cell, for crash files: not in a rehearsal.
+    #[arg(skip = true)]
+    pub(crate) keep_records: bool,
+    /// The folder for crash files [default: crashes/ beside the built engine].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) crashes: Option<PathBuf>,
     /// The same scene gives the same pixels: fixed steps, no cut-off, no file watching.
     #[arg(long)]
     pub(crate) lockstep: bool,

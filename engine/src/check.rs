@@ -133,6 +133,7 @@ fn rehearsal(
         headless: true,
         lockstep: true,
         backend: BackendArg::Noop,
+        keep_records: false,
         ..RunArgs::parse_from(["engine"])
     };
     let prepared = Prepared { project, scene_path: path.to_owned(), scene: rehearsed, upload: None };

@@ -216,6 +216,8 @@ pub(crate) fn world(
         tick_limit: Duration::from_millis(args.tick_limit_ms),
         screen_px,
         processes: sandbox::start(args),
+        records: args.keep_records,
+        crashes: args.crashes.clone().unwrap_or_else(|| prepared.project.output().join("crashes")),
     };
     Ok(World::open(prepared.project.clone(), prepared.scene.clone(), services, renderer, options)?)
 }

@@ -41,6 +41,14 @@ pub struct Published {
     stamp: u32,
 }
 
+impl Published {
+    /// Returns the stamp under which it was published: with the frame it names the publication.
+    #[must_use]
+    pub fn stamp(&self) -> u32 {
+        self.stamp
+    }
+}
+
 /// Why a publication does not count. The slot is free again in each case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublicationFault {

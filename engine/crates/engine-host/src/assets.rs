@@ -69,6 +69,8 @@ pub struct Asset {
     len: usize,
     /// Rises when the file's content changed.
     pub version: u64,
+    /// The hash of its content, where this process has read the file.
+    pub hash: Option<blake3::Hash>,
 }
 
 impl Asset {
@@ -93,7 +95,7 @@ impl Asset {
         if map.len() < len {
             return Err(format!("the asset has {} bytes, not {len}", map.len()));
         }
-        Ok(Self { memory: Arc::new(SealedMemory { memfd, map }), len, version })
+        Ok(Self { memory: Arc::new(SealedMemory { memfd, map }), len, version, hash: None })
     }
 }
 
@@ -169,7 +171,7 @@ impl AssetStore {
 
 impl Known {
     fn in_use(&self) -> Option<Asset> {
-        Some(Asset { memory: self.memory.upgrade()?, len: self.len, version: self.version })
+        Some(Asset { memory: self.memory.upgrade()?, len: self.len, version: self.version, hash: self.hash })
     }
 }
 
@@ -212,7 +214,7 @@ impl Files {
             memory: Arc::downgrade(&memory),
             len: bytes.len(),
         };
-        Ok(Asset { memory, len: bytes.len(), version: known.version })
+        Ok(Asset { memory, len: bytes.len(), version: known.version, hash: Some(hash) })
     }
 }
 

@@ -2,6 +2,7 @@
 use crate::{
     builder::BuiltCell,
     cx::InstanceCx,
+    kept::Kept,
     library::CellLibrary,
     metrics::LastSecond,
     succession::Succession,
@@ -192,6 +193,8 @@ pub struct CellEntry {
     pub mailbox: Mailbox,
     /// What its next instance starts from.
     pub succession: Succession,
+    /// Where the records of its instance are kept, if they are.
+    pub kept: Option<Arc<Kept>>,
     /// What was counted.
     pub counters: CellCounters,
 }
@@ -251,15 +254,17 @@ impl CellEntry {
             restart: Supervisor::default(),
             mailbox: Mailbox::default(),
             succession: Succession::default(),
+            kept: None,
             counters: CellCounters::default(),
         }
     }
 
     /// Returns an empty turn for a new instance.
     pub fn new_turn(&mut self, cx: &Arc<InstanceCx>) -> Box<Turn> {
-        let turn = Turn::new(self.key, self.epoch, cx);
+        let mut turn = Turn::new(self.key, self.epoch, cx);
         // Its own list: what an earlier instance's turn may still look for is not in it.
         self.followers = Arc::clone(&turn.followers);
+        turn.kept.clone_from(&self.kept);
         Box::new(turn)
     }
 

@@ -21,29 +21,39 @@ pub enum WireError {
     Range,
 }
 
-pub(super) struct Writer<'a> {
+pub(crate) struct Writer<'a> {
     out: &'a mut Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
         out.clear();
         Self { out }
     }
 
-    pub(super) fn u8(&mut self, v: u8) {
+    /// Writes after what `out` holds.
+    pub(crate) fn append(out: &'a mut Vec<u8>) -> Self {
+        Self { out }
+    }
+
+    /// Writes bytes without their length.
+    pub(crate) fn raw(&mut self, v: &[u8]) {
+        self.out.extend_from_slice(v);
+    }
+
+    pub(crate) fn u8(&mut self, v: u8) {
         self.out.push(v);
     }
 
-    pub(super) fn u32(&mut self, v: u32) {
+    pub(crate) fn u32(&mut self, v: u32) {
         self.out.extend_from_slice(&v.to_le_bytes());
     }
 
-    pub(super) fn u64(&mut self, v: u64) {
+    pub(crate) fn u64(&mut self, v: u64) {
         self.out.extend_from_slice(&v.to_le_bytes());
     }
 
-    pub(super) fn f32(&mut self, v: f32) {
+    pub(crate) fn f32(&mut self, v: f32) {
         self.u32(v.to_bits());
     }
 
@@ -52,17 +62,17 @@ impl<'a> Writer<'a> {
         self.u32(u32::try_from(len).expect("messages are far below 4 GiB"));
     }
 
-    pub(super) fn bytes(&mut self, v: &[u8]) {
+    pub(crate) fn bytes(&mut self, v: &[u8]) {
         self.len(v.len());
         self.out.extend_from_slice(v);
     }
 
-    pub(super) fn text(&mut self, v: &str) {
+    pub(crate) fn text(&mut self, v: &str) {
         self.bytes(v.as_bytes());
     }
 
     /// Writes the first `len` bytes of `words`.
-    pub(super) fn words(&mut self, words: &[u128], len: usize) {
+    pub(crate) fn words(&mut self, words: &[u128], len: usize) {
         let end = self.out.len() + 4 + len;
         self.len(len);
         for w in words {
@@ -71,21 +81,21 @@ impl<'a> Writer<'a> {
         self.out.truncate(end);
     }
 
-    pub(super) fn option<T>(&mut self, v: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
+    pub(crate) fn option<T>(&mut self, v: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
         self.u8(u8::from(v.is_some()));
         if let Some(v) = v {
             write(self, v);
         }
     }
 
-    pub(super) fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
+    pub(crate) fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
         self.len(items.len());
         for item in items {
             write(self, item);
         }
     }
 
-    pub(super) fn input(&mut self, v: &InputFrame) {
+    pub(crate) fn input(&mut self, v: &InputFrame) {
         for keys in [v.keys_down, v.keys_pressed, v.keys_released] {
             self.u64(keys[0]);
             self.u64(keys[1]);
@@ -100,17 +110,22 @@ impl<'a> Writer<'a> {
     }
 }
 
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     left: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { left: bytes }
     }
 
+    /// Returns whether nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+
     /// Returns `message` if nothing is left.
-    pub(super) fn end<T>(self, message: T) -> Result<T, WireError> {
+    pub(crate) fn end<T>(self, message: T) -> Result<T, WireError> {
         if self.left.is_empty() { Ok(message) } else { Err(WireError::Long(self.left.len())) }
     }
 
@@ -126,33 +141,33 @@ impl<'a> Reader<'a> {
         Ok(*taken)
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, WireError> {
+    pub(crate) fn u8(&mut self) -> Result<u8, WireError> {
         Ok(self.array::<1>()?[0])
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32, WireError> {
+    pub(crate) fn u32(&mut self) -> Result<u32, WireError> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    pub(super) fn u64(&mut self) -> Result<u64, WireError> {
+    pub(crate) fn u64(&mut self) -> Result<u64, WireError> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    pub(super) fn f32(&mut self) -> Result<f32, WireError> {
+    pub(crate) fn f32(&mut self) -> Result<f32, WireError> {
         Ok(f32::from_bits(self.u32()?))
     }
 
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], WireError> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], WireError> {
         let len = self.u32()? as usize;
         self.take(len)
     }
 
-    pub(super) fn text(&mut self) -> Result<&'a str, WireError> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, WireError> {
         std::str::from_utf8(self.bytes()?).map_err(|_| WireError::Text)
     }
 
     /// Returns bytes in whole words, and how many of them count.
-    pub(super) fn words(&mut self) -> Result<(Vec<u128>, usize), WireError> {
+    pub(crate) fn words(&mut self) -> Result<(Vec<u128>, usize), WireError> {
         let bytes = self.bytes()?;
         let words = bytes.chunks(16).map(|chunk| {
             let mut word = [0; 16];
@@ -162,7 +177,7 @@ impl<'a> Reader<'a> {
         Ok((words.collect(), bytes.len()))
     }
 
-    pub(super) fn option<T>(
+    pub(crate) fn option<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, WireError>,
     ) -> Result<Option<T>, WireError> {
@@ -175,7 +190,7 @@ impl<'a> Reader<'a> {
 
     /// Replaces the content of `out`. Each item takes a byte at least, so a false length ends with the bytes,
     /// and nothing is reserved on its word.
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         out: &mut Vec<T>,
         mut read: impl FnMut(&mut Self) -> Result<T, WireError>,
@@ -187,7 +202,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    pub(super) fn input(&mut self) -> Result<InputFrame, WireError> {
+    pub(crate) fn input(&mut self) -> Result<InputFrame, WireError> {
         let mut keys = || Ok([self.u64()?, self.u64()?]);
         let (keys_down, keys_pressed, keys_released) = (keys()?, keys()?, keys()?);
         let (buttons_down, buttons_pressed) = (self.u32()?, self.u32()?);

@@ -12,7 +12,7 @@ use cell_abi::{LogLevel, SealDesc, SealKind, Status};
 use std::sync::Arc;
 
 #[path = "child_codec.rs"]
-mod codec;
+pub(crate) mod codec;
 #[path = "child_record.rs"]
 mod record;
 

@@ -14,6 +14,7 @@ use cell_abi::{
 };
 use core::ffi::c_void;
 use engine_sys::Memfd;
+use std::backtrace::Backtrace;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU32, Ordering},
@@ -135,6 +136,8 @@ pub struct InstanceCx {
     pid: AtomicU32,
     io: Mutex<TurnIo>,
     lines: LastLines,
+    /// Where the newest panic of a cell of this process was. What it means is looked up when it is shown.
+    backtrace: Mutex<Option<Backtrace>>,
     services: ServedBy,
 }
 
@@ -167,6 +170,7 @@ impl InstanceCx {
             pid: AtomicU32::new(0),
             io: Mutex::default(),
             lines: LastLines::default(),
+            backtrace: Mutex::default(),
             services,
         })
     }
@@ -237,7 +241,15 @@ impl InstanceCx {
 
     /// Notes a panic that the cell's entry is about to catch.
     pub fn panicked(&self, message: &str, file: &str, line: u32) {
+        if let ServedBy::Engine(_) = &self.services {
+            *self.backtrace.lock().unwrap_or_else(PoisonError::into_inner) = Some(Backtrace::force_capture());
+        }
         self.hand_over().panic = Some((message.to_owned(), file.to_owned(), line));
+    }
+
+    /// Returns where the newest panic was, and forgets it.
+    pub(crate) fn take_backtrace(&self) -> Option<Backtrace> {
+        self.backtrace.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Notes why the turn is about to fail.

@@ -71,6 +71,7 @@ impl World {
         self.after_ns = (self.after_ns * 7 + after.as_nanos() as u64) / 8;
         summary.host_ns = (recorded + after).as_nanos() as u64;
         self.stats.host_ns.add(summary.host_ns);
+        self.end_session_frame();
         self.frame += 1;
         self.time_ns += dt_ns;
         Ok(summary)

@@ -7,7 +7,9 @@ use std::{
 };
 
 /// How many lines are kept.
-const LINES: usize = 8;
+const LINES: usize = 20;
+/// How many of them end a message.
+const SHOWN: usize = 8;
 /// How many characters of each.
 const LONGEST: usize = 300;
 
@@ -33,11 +35,16 @@ impl LastLines {
         lines.push_back(format!("{name} {message}"));
     }
 
-    /// Returns the lines as the end of a message; nothing when there are none.
+    /// Returns all lines that are kept.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Returns the newest lines as the end of a message; nothing when there are none.
     pub(crate) fn as_ending(&self) -> String {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
-        for (n, line) in lines.iter().enumerate() {
+        for (n, line) in lines.iter().skip(lines.len().saturating_sub(SHOWN)).enumerate() {
             // Writing to a string cannot fail.
             let _ = write!(text, "{}\n  {line}", if n == 0 { "; its last lines were" } else { "" });
         }
@@ -60,5 +67,7 @@ mod tests {
         let text = lines.as_ending();
         assert!(text.starts_with("; its last lines were\n  info line 13\n  info line 14\n"), "{text}");
         assert!(text.ends_with(&format!("\n  info line 19\n  warn {}", "ä".repeat(LONGEST))), "{text}");
+        let all = lines.all();
+        assert_eq!((all.len(), &*all[0]), (LINES, "info line 1"));
     }
 }

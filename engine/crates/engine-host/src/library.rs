@@ -135,6 +135,12 @@ pub(crate) fn ports_of(elf: &[u8], path: &Path) -> Result<PortTable, LibraryErro
     Ok(table)
 }
 
+/// Returns the text of a library's port table.
+#[must_use]
+pub fn ports_section(elf: &[u8]) -> Option<&[u8]> {
+    object::File::parse(elf).ok()?.section_by_name(PORTS_SECTION)?.data().ok()
+}
+
 /// Returns the shape of the state that the cell keeps; `None` when it keeps none.
 pub(crate) fn shape_of(elf: &[u8], path: &Path) -> Result<Option<ShapeSection>, LibraryError> {
     let path = || path.to_owned();

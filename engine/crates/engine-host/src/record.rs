@@ -1,7 +1,10 @@
 //! The host's form of a record: slots by name; pointers are made where the cell runs.
 use crate::{memory::MemoryTable, spares::Spares};
 use cell_abi::{Bytes, DirtyRange, InputFrame, MailView, PortView, SlotView, TickRecord};
-use engine_frame::plan::{BufferId, CellLine};
+use engine_frame::{
+    plan::{BufferId, CellLine},
+    slots::Published,
+};
 use std::sync::Arc;
 
 /// A published slot that a turn reads.
@@ -15,6 +18,15 @@ pub struct SlotRead {
     pub len: usize,
     /// The frame of the tick that published it.
     pub frame: u64,
+    /// The stamp under which it was published: with the frame it names the publication.
+    pub stamp: u32,
+}
+
+impl SlotRead {
+    /// Returns how a record names a publication.
+    pub(crate) fn of(buffer: BufferId, p: Published) -> Self {
+        Self { buffer, slot: p.slot, len: p.len as usize, frame: p.frame, stamp: p.stamp() }
+    }
 }
 
 /// A slot granted to a turn.

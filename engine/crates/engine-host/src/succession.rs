@@ -44,7 +44,8 @@ impl CellEntry {
         self.wants.tick = self.due.is_some();
         let is_due = self.has_checkpoints() && time_ns >= self.succession.due_ns;
         let is_tapped = || self.swap.as_ref().and_then(|s| s.tap()).is_some_and(|tap| tap.wants_state());
-        self.wants.save = self.wants.tick && (is_due || is_tapped());
+        let starts_records = || self.kept.as_ref().is_some_and(|k| k.wants_state());
+        self.wants.save = self.wants.tick && (is_due || is_tapped() || starts_records());
     }
 
     fn has_checkpoints(&self) -> bool {

@@ -7,6 +7,7 @@ pub use legacy::{Legacy, MAX_SAVED_BYTES, Place, Predecessor, SavedState};
 
 use crate::{
     cx::{InstanceCx, Outgoing, TurnKind},
+    kept::Kept,
     record::Record,
     renewal::Renewal,
     swap::Tap,
@@ -99,6 +100,8 @@ pub struct Outcome {
     pub save_fault: Option<String>,
     /// The state that it was to start from is of no use to it.
     pub forgets: bool,
+    /// It is over before it was given the state that it was to take over: nothing that it did is the cause.
+    pub blameless: bool,
     /// Wall time of the entries in nanoseconds.
     pub wall_ns: u64,
 }
@@ -143,6 +146,8 @@ pub struct Turn {
     pub(crate) tap: Option<Arc<Tap>>,
     /// What came of it.
     pub outcome: Outcome,
+    /// Where its record is kept, if records are.
+    pub kept: Option<Arc<Kept>>,
 }
 
 impl Turn {
@@ -169,6 +174,7 @@ impl Turn {
             delay_us: 0,
             tap: None,
             outcome: Outcome::default(),
+            kept: None,
         }
     }
 
@@ -184,6 +190,9 @@ impl Turn {
             std::thread::sleep(std::time::Duration::from_micros(u64::from(self.delay_us)));
         }
         let start = Instant::now();
+        if let Some(kept) = &self.kept {
+            kept.begin(&self.record, self.work, self.maker.is_some());
+        }
         // Cells catch their own panics; what arrives here is a fault of the host's. It costs this cell, not the run.
         let ending = catch_unwind(AssertUnwindSafe(|| self.entries()));
         self.outcome.ending = ending.unwrap_or_else(|panic| {
@@ -192,6 +201,9 @@ impl Turn {
             let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
             Ending::Over(format!("the engine itself failed while it ran this cell, please report it: {what}"))
         });
+        if let Some(kept) = &self.kept {
+            kept.end(&self.record, &self.outcome, &self.cx);
+        }
         if let Some(tap) = &self.tap {
             tap.take(self);
         }
@@ -205,6 +217,7 @@ impl Turn {
         self.outcome.saved = None;
         self.outcome.save_fault = None;
         self.outcome.forgets = false;
+        self.outcome.blameless = false;
         self.first = false;
         if let Err(why) = self.begin() {
             return Ending::Over(why);
@@ -248,6 +261,9 @@ impl Turn {
         }
         let mut legacy = self.legacy.take();
         let state = legacy.as_mut().map_or(Ok(None), |l| self.collect(l))?;
+        if let (Some(kept), Some(legacy), Some(state)) = (&self.kept, &legacy, &state) {
+            kept.starts_from(state, legacy.is_handed_over());
+        }
         let instance = self.instance.as_mut().ok_or("the cell has no instance")?;
         // After the state was saved: nothing is published to the old region any more.
         if let Some(renewal) = self.renewal.take() {
@@ -261,7 +277,7 @@ impl Turn {
 
     /// Returns the state to start from.
     fn collect(&mut self, legacy: &mut Legacy) -> Result<Option<SavedState>, String> {
-        let (state, fault) = legacy.collect()?;
+        let (state, fault) = legacy.collect().inspect_err(|_| self.outcome.blameless = true)?;
         if let Some(why) = fault {
             let then = match &state {
                 Some(s) => format!("the checkpoint of frame {}", s.frame),
@@ -278,7 +294,10 @@ impl Turn {
     fn restore(&mut self, legacy: &Legacy, state: &SavedState) -> Result<(), String> {
         let instance = self.instance.as_mut().expect("it was just made");
         let (status, why) = match legacy.fault(state) {
-            Some(why) => (Status::FAILED, why),
+            Some(why) => {
+                self.outcome.blameless = legacy.is_handed_over();
+                (Status::FAILED, why)
+            }
             None => match legacy::restore(&mut **instance, &self.cx, state) {
                 Ok(()) => {
                     tracing::info!(

@@ -5,14 +5,14 @@ mod wire;
 pub(crate) use start::maker;
 
 use crate::{
-    book::SlotBook, builder::Project, cells::CellEntry, closer::Closer, cx::Services, library::Libraries,
-    process_cell::Start, turn::Work, turns::TurnPool,
+    book::SlotBook, builder::Project, cells::CellEntry, closer::Closer, crashes::Crashes, cx::Services,
+    kept::Contents, library::Libraries, process_cell::Start, session::Session, turn::Work, turns::TurnPool,
 };
 use cell_abi::Key;
 use engine_frame::{contracts::Contracts, links::NowGraph, lists::ListBook, packet::Packet, plan::Plan};
 use engine_render::Renderer;
 use engine_scene::{Placement, Scene};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 /// How a world is run.
 #[derive(Clone, Debug)]
@@ -33,6 +33,10 @@ pub struct WorldOptions {
     pub screen_px: [u32; 2],
     /// How the processes of cells are started.
     pub processes: Start,
+    /// Whether the last turns of each cell are kept ([`crate::kept`]), for crash files.
+    pub records: bool,
+    /// The folder for crash files.
+    pub crashes: PathBuf,
 }
 
 /// Why a world cannot go on.
@@ -126,6 +130,11 @@ pub struct World {
     /// How long the host's work after the ticks takes, as a running mean in nanoseconds.
     pub(crate) after_ns: u64,
     pub(crate) long_turns: Vec<crate::turns::LongTurn>,
+    /// What ticks have read lately.
+    pub(crate) contents: Arc<Contents>,
+    pub(crate) crashes: Crashes,
+    /// What is written about the whole run, if it is.
+    pub(crate) session: Option<Session>,
     /// Ends instances. The last field: dropped when all of them were handed over.
     pub(crate) closer: Closer,
 }
@@ -186,6 +195,9 @@ impl World {
             mailed: Vec::new(),
             after_ns: 500_000,
             long_turns: Vec::new(),
+            contents: Arc::default(),
+            crashes: Crashes::new(&options.crashes),
+            session: None,
             closer: Closer::new().map_err(WorldError::Threads)?,
             options,
         };

@@ -437,6 +437,8 @@ fn open(rig: &Rig, scene: &str, placement: Option<Placement>) -> engine_host::Wo
         tick_limit: Duration::from_secs(60),
         screen_px: [16, 16],
         processes: Start::default(),
+        records: false,
+        crashes: std::path::PathBuf::new(),
     };
     let renderer = Renderer::start(config).unwrap();
     engine_host::World::open(rig.project().clone(), scene, rig.services(), renderer, options).unwrap()

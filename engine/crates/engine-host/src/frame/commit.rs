@@ -43,6 +43,7 @@ impl World {
             // Between frames: the records of this frame name slots of the old region.
             self.renewals.push(renewal);
         }
+        self.add_to_session(n, &turn);
         let entry = &mut self.cells[n];
         entry.counters.ticks += u64::from(ticked);
         entry.counters.turn_ns += turn.outcome.wall_ns;
@@ -135,6 +136,10 @@ impl World {
                 }
             }
             Ending::Over(why) => {
+                if turn.outcome.blameless {
+                    // Its records tell nothing of the cause.
+                    entry.kept = None;
+                }
                 drop(turn);
                 self.crashed(n, &why);
             }

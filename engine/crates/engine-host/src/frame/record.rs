@@ -8,10 +8,8 @@ use crate::{
 };
 use cell_abi::{InputFrame, ports::Rate};
 use engine_frame::{
-    plan::BufferId,
     schedule::{history_blend, steps_ns},
     seed::cell_seed,
-    slots::Published,
 };
 use std::sync::Arc;
 
@@ -105,7 +103,7 @@ impl World {
                 PortUse::Writes(buffer) => {
                     if let Some((generation, latest)) = self.book.hold_latest(buffer) {
                         turn.holds.push((buffer, generation, latest.slot));
-                        slots.read = Some(slot_read(buffer, latest));
+                        slots.read = Some(SlotRead::of(buffer, latest));
                     }
                     if ticks {
                         let first = r.behind.len() as u32;
@@ -125,10 +123,10 @@ impl World {
                 PortUse::Reads { buffer, history, .. } => {
                     if let Some((generation, latest)) = self.book.hold_latest(buffer) {
                         turn.holds.push((buffer, generation, latest.slot));
-                        slots.read = Some(slot_read(buffer, latest));
+                        slots.read = Some(SlotRead::of(buffer, latest));
                         if history && let Some((generation, previous)) = self.book.hold_previous(buffer) {
                             turn.holds.push((buffer, generation, previous.slot));
-                            slots.previous = Some(slot_read(buffer, previous));
+                            slots.previous = Some(SlotRead::of(buffer, previous));
                             slots.blend = history_blend(frame, Some(previous.frame), latest.frame);
                         }
                     }
@@ -160,18 +158,14 @@ impl World {
                     self.book.release(b, g, s);
                 }
                 turn.holds.push((buffer, generation, latest.slot));
-                turn.record.ports[p].read = Some(slot_read(buffer, latest));
+                turn.record.ports[p].read = Some(SlotRead::of(buffer, latest));
                 if history && let Some((generation, previous)) = self.book.hold_previous(buffer) {
                     turn.holds.push((buffer, generation, previous.slot));
-                    turn.record.ports[p].previous = Some(slot_read(buffer, previous));
+                    turn.record.ports[p].previous = Some(SlotRead::of(buffer, previous));
                     turn.record.ports[p].blend =
                         history_blend(self.frame, Some(previous.frame), latest.frame);
                 }
             }
         }
     }
-}
-
-fn slot_read(buffer: BufferId, p: Published) -> SlotRead {
-    SlotRead { buffer, slot: p.slot, len: p.len as usize, frame: p.frame }
 }

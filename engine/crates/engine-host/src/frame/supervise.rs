@@ -13,6 +13,7 @@ impl World {
     pub(crate) fn crashed(&mut self, n: usize, why: &str) {
         let now_ns = self.now_ns();
         self.wake(n);
+        self.keep_crash(n, why);
         if self.roll_back(n, why) {
             return;
         }
@@ -98,6 +99,9 @@ impl World {
                 entry.counters.zombies += 1;
                 entry.hung = true;
                 let what = if saving { "its old instance, whose state was to be saved, " } else { "" };
+                if saving {
+                    entry.kept = None;
+                }
                 self.crashed(n, &format!("{what}hung for {} s and was replaced", for_ns / 1_000_000_000));
                 // A hung thread cannot be ended, a process can: the next instance runs where it can do no harm.
                 let entry = &mut self.cells[n];

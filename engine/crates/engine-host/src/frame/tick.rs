@@ -71,6 +71,10 @@ impl World {
         // One that follows another has not begun while that one runs.
         let begun = |n: &usize| busy(*n) && !self.cells[*n].follows.is_some_and(busy);
         let cell = (0..self.cells.len()).find(begun);
+        if let Some(n) = cell {
+            let why = format!("did not return within {} ms", self.options.tick_limit.as_millis());
+            self.keep_crash(n, &why);
+        }
         WorldError::TickLimit {
             cell: cell.map_or_else(String::new, |n| self.cells[n].name.to_string()),
             frame: self.frame,

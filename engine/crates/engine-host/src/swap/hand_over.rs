@@ -107,6 +107,7 @@ impl World {
         (entry.quarantined, entry.hung, entry.has_loaded) = (false, false, false);
         entry.counters.restarts += 1;
         entry.followers = Arc::clone(&turn.followers);
+        entry.kept.clone_from(&turn.kept);
         turn.first = true;
         entry.turn = Some(turn);
         entry.life = Life::Idle;

@@ -204,12 +204,14 @@ impl World {
     pub(super) fn make(&mut self, n: usize, swap: Swap, staged: Staged) -> bool {
         let (services, ends) = (Arc::clone(&self.services), self.closer.ends());
         let (start, since_ns) = (self.options.processes.clone(), self.now_ns());
+        let kept = self.new_kept(&staged.built);
         let entry = &mut self.cells[n];
         let cx = InstanceCx::new(Arc::clone(&entry.name), services);
         let epoch = entry.next_epoch();
         let mut turn = Box::new(Turn::new(entry.key, epoch, &cx));
         turn.maker = Some(maker(staged.at, &staged.built, staged.library.as_ref(), start, ends));
         turn.wakes_host = true;
+        turn.kept = kept;
         let phase = Phase::Making { staged: Box::new(staged), epoch, cx, since_ns };
         entry.swap = Some(Box::new(Swap { phase, ..swap }));
         self.in_flight += 1;
@@ -244,7 +246,10 @@ impl World {
                 swap.phase = Phase::Made { staged, turn };
                 self.cells[n].swap = Some(swap);
             }
-            Ending::Over(why) | Ending::LoadFailed(why) => self.refuse(n, &swap, &staged.subject, &why),
+            Ending::Over(why) | Ending::LoadFailed(why) => {
+                self.keep_failed_candidate(n, &why, &turn, &staged.built, staged.at);
+                self.refuse(n, &swap, &staged.subject, &why);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use crate::{
     builder::BuiltCell,
     cells::{CellEntry, Life},
     cx::InstanceCx,
+    kept::Kept,
     library::CellLibrary,
     turn::{Place, SavedState, Turn, Work},
     world::World,
@@ -50,6 +51,20 @@ impl Frozen {
     /// Returns the build that it comes back with.
     pub(crate) fn built(&self) -> Option<&BuiltCell> {
         self.built.as_ref()
+    }
+
+    /// Returns what is kept of it.
+    pub(crate) fn kept(&self) -> Option<&Arc<Kept>> {
+        self.turn.kept.as_ref()
+    }
+
+    /// Says how far the new instance had come, after `ticks` ticks of the cell, as the end of a sentence.
+    pub(crate) fn standing(&self, ticks: u64) -> String {
+        if self.took_over {
+            format!("{} ticks after it took over", ticks.saturating_sub(self.ticks))
+        } else {
+            "as it took over".to_owned()
+        }
     }
 
     /// Returns whether its state is still being saved.
@@ -122,11 +137,7 @@ impl World {
         let frame = self.frame;
         let entry = &mut self.cells[n];
         let Some(frozen) = entry.probation.take() else { return false };
-        let after = if frozen.took_over {
-            format!("{} ticks after it took over", entry.counters.ticks.saturating_sub(frozen.ticks))
-        } else {
-            "as it took over".to_owned()
-        };
+        let after = frozen.standing(entry.counters.ticks);
         let subject = &frozen.subject;
         let instance = frozen.place.take().map(|mut i| i.ended().map_or(Ok(i), Err));
         let instance = match instance {
@@ -173,6 +184,7 @@ impl World {
         entry.load_fault = frozen.load_fault;
         entry.succession.state = frozen.checkpoint;
         entry.followers = Arc::clone(&frozen.turn.followers);
+        entry.kept.clone_from(&frozen.turn.kept);
         entry.sealed.extend(frozen.sealed);
         let mut turn = frozen.turn;
         turn.instance = Some(instance);

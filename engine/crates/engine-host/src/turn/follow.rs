@@ -69,7 +69,8 @@ impl Turn {
             // The host refuses the same publications, with a message.
             let Ok(len) = content_len(&published, capacity, l.element_size) else { continue };
             let port = &mut self.record.ports[l.port];
-            let read = SlotRead { buffer: l.buffer, slot: l.slot, len: len as usize, frame: l.frame };
+            let (buffer, slot, frame, stamp) = (l.buffer, l.slot, l.frame, l.stamp);
+            let read = SlotRead { buffer, slot, len: len as usize, frame, stamp };
             let before = port.read.replace(read);
             if l.history && before.is_some() {
                 port.blend = history_blend(self.record.frame, before.map(|b| b.frame), l.frame);

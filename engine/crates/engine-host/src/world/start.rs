@@ -172,13 +172,15 @@ impl World {
         let placement = self.placement(&self.cells[n]);
         let (services, ends) = (Arc::clone(&self.services), self.closer.ends());
         let start = self.options.processes.clone();
+        let Some(built) = self.cells[n].built.clone() else { return };
+        let kept = self.new_kept(&built);
         let entry = &mut self.cells[n];
-        let Some(built) = entry.built.clone() else { return };
         (entry.hung, entry.has_loaded) = (false, false);
         entry.counters.restarts += u64::from(entry.epoch > 0);
         entry.epoch = entry.next_epoch();
         entry.placed = placement;
         let cx = InstanceCx::new(Arc::clone(&entry.name), services);
+        entry.kept = kept;
         let mut turn = entry.new_turn(&cx);
         turn.maker = Some(maker(placement, &built, entry.library.as_ref(), start, ends));
         turn.renewal = self.book.replace_instance(&entry.name, placement);

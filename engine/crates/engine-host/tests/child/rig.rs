@@ -260,7 +260,8 @@ impl World<'_> {
             if let Some((buffer, owns)) = *port {
                 if let Some((generation, p)) = self.book.hold_latest(buffer) {
                     holds.push((buffer, generation, p.slot));
-                    slots.read = Some(SlotRead { buffer, slot: p.slot, len: p.len as usize, frame: p.frame });
+                    let (slot, len, frame, stamp) = (p.slot, p.len as usize, p.frame, p.stamp());
+                    slots.read = Some(SlotRead { buffer, slot, len, frame, stamp });
                 }
                 if owns && tick {
                     let first = r.behind.len() as u32;

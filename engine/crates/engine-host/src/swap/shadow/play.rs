@@ -171,14 +171,13 @@ impl World<'_> {
                 }
                 if let Some((generation, p)) = self.book.hold_latest(buffer) {
                     holds.push((buffer, generation, p.slot));
-                    slots.read = Some(SlotRead { buffer, slot: p.slot, len: p.len as usize, frame: p.frame });
+                    slots.read = Some(SlotRead::of(buffer, p));
                 }
                 if given.previous.is_some()
                     && let Some((generation, p)) = self.book.hold_previous(buffer)
                 {
                     holds.push((buffer, generation, p.slot));
-                    slots.previous =
-                        Some(SlotRead { buffer, slot: p.slot, len: p.len as usize, frame: p.frame });
+                    slots.previous = Some(SlotRead::of(buffer, p));
                 }
                 if owns {
                     let behind = &mut self.turn.record.behind;

@@ -1,0 +1,190 @@
+//! The file of an instance's records: what they are of, the turns, and what was read. Little endian:
+//!
+//! | at | bytes | |
+//! | --- | --- | --- |
+//! | 0 | 8 | `CELLRECS` |
+//! | 8 | 4 | the form of this file: 1 |
+//! | 12 | 32 | BLAKE3 of all that follows |
+//! | 44 | | [`Head`], the parts, the contents |
+use super::{
+    Part, Records, Starts,
+    entries::{Known, read_turns},
+};
+use crate::{
+    child_wire::{
+        WireError,
+        codec::{Reader, Writer},
+    },
+    turn::SavedState,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+const MAGIC: &[u8; 8] = b"CELLRECS";
+const FORM: u32 = 1;
+const HEAD: usize = 44;
+/// The most bytes of a file that is read: more than is ever kept of a cell.
+pub const MAX_BYTES: u64 = 256 << 20;
+
+/// What records are of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The engine's version.
+    pub engine: String,
+    /// The cell's name in the scene.
+    pub cell: String,
+    /// The cell's crate or library, as the scene names it.
+    pub library: String,
+    /// The BLAKE3 hash of its library, in hexadecimal digits.
+    pub build: String,
+    /// The fingerprint of its port table's text.
+    pub ports: String,
+    /// The fingerprint of its saved state's shape; empty when it saves nothing.
+    pub shape: String,
+    /// Where it ran.
+    pub placement: String,
+    /// How it ended.
+    pub cause: String,
+    /// The frame of its last turn.
+    pub frame: u64,
+}
+
+/// Why bytes are no file of records.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// Something else.
+    #[error("it is no file of records: it does not begin with `CELLRECS`")]
+    NotRecords,
+    /// A file of another engine.
+    #[error("it has the form {found}; this engine reads form {FORM}: take the engine that wrote it")]
+    Form {
+        /// Its form.
+        found: u32,
+    },
+    /// Bytes are missing, or others than were written.
+    #[error("it is cut off or was changed: its content does not fit its checksum")]
+    Damaged,
+    /// The checksum fits, but it makes no sense.
+    #[error(
+        "its content makes no sense ({0}), though nothing of it is missing: it was not written by an engine"
+    )]
+    Content(#[from] WireError),
+}
+
+/// Returns the bytes of a file.
+#[must_use]
+pub fn write_records(head: &Head, records: &Records) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1 << 16);
+    out.extend(MAGIC);
+    out.extend(FORM.to_le_bytes());
+    out.extend([0; 32]);
+    let mut w = Writer::append(&mut out);
+    for text in head.texts() {
+        w.text(text);
+    }
+    w.u64(head.frame);
+    let mut turns = Vec::new();
+    w.list(&records.parts, |w, part| {
+        w.u8(match part.starts {
+            Starts::Made(_) => 0,
+            Starts::Saved(_) => 1,
+            Starts::Cut => 2,
+            Starts::TakenOver(_) => 3,
+        });
+        w.option(part.starts.state(), |w, state| {
+            w.u64(state.frame);
+            w.bytes(&state.bytes);
+        });
+        turns.clear();
+        let mut known = Known::default();
+        for turn in &part.turns {
+            turn.write(&mut Writer::append(&mut turns), &mut known);
+        }
+        w.bytes(&turns);
+    });
+    w.u32(records.contents.len() as u32);
+    for (id, bytes) in &records.contents {
+        w.u64(*id);
+        w.bytes(bytes);
+    }
+    let hash = blake3::hash(&out[HEAD..]);
+    out[12..HEAD].copy_from_slice(hash.as_bytes());
+    out
+}
+
+impl Head {
+    fn texts(&self) -> [&String; 8] {
+        [
+            &self.engine,
+            &self.cell,
+            &self.library,
+            &self.build,
+            &self.ports,
+            &self.shape,
+            &self.placement,
+            &self.cause,
+        ]
+    }
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// [`RecordsError`]: whatever the bytes are, they are refused or understood.
+pub fn read_records(bytes: &[u8]) -> Result<(Head, Records), RecordsError> {
+    let begins_so = bytes.iter().zip(MAGIC).all(|(a, b)| a == b);
+    if !begins_so || bytes.is_empty() {
+        return Err(RecordsError::NotRecords);
+    }
+    let (fixed, content) = bytes.split_at_checked(HEAD).ok_or(RecordsError::Damaged)?;
+    let form = u32::from_le_bytes(fixed[8..12].try_into().expect("a range of 4 bytes"));
+    if form != FORM {
+        return Err(RecordsError::Form { found: form });
+    }
+    if blake3::hash(content).as_bytes() != &fixed[12..HEAD] {
+        return Err(RecordsError::Damaged);
+    }
+    let mut r = Reader::new(content);
+    let mut text = || r.text().map(str::to_owned);
+    let mut head = Head {
+        engine: text()?,
+        cell: text()?,
+        library: text()?,
+        build: text()?,
+        ports: text()?,
+        shape: text()?,
+        placement: text()?,
+        cause: text()?,
+        frame: 0,
+    };
+    head.frame = r.u64()?;
+    let mut records = Records::default();
+    r.list(&mut records.parts, |r| {
+        let kind = r.u8()?;
+        let state = r.option(|r| Ok(SavedState { frame: r.u64()?, bytes: r.bytes()?.into() }))?;
+        let starts = match (kind, state) {
+            (0, state) => Starts::Made(state),
+            (1, Some(state)) => Starts::Saved(state),
+            (2, None) => Starts::Cut,
+            (3, Some(state)) => Starts::TakenOver(state),
+            (other, _) => return Err(WireError::Tag(other)),
+        };
+        Ok(Part { starts, turns: read_turns(r.bytes()?)? })
+    })?;
+    let mut contents: BTreeMap<u64, Arc<[u8]>> = BTreeMap::new();
+    for _ in 0..r.u32()? {
+        let id = r.u64()?;
+        contents.insert(id, r.bytes()?.into());
+    }
+    records.contents = contents;
+    let short = |read: &super::KeptRead| match read.content {
+        super::Content::Kept(id) => {
+            records.contents.get(&id).is_some_and(|bytes| bytes.len() != read.len as usize)
+        }
+        _ => false,
+    };
+    let turns = records.parts.iter().flat_map(|p| &p.turns);
+    if turns.flat_map(|t| &t.ports).flat_map(|p| [p.read, p.previous]).flatten().any(|r| short(&r)) {
+        return Err(WireError::Range.into());
+    }
+    r.end((head, records)).map_err(RecordsError::from)
+}

@@ -1,0 +1,162 @@
+//! What is kept of a turn.
+use crate::{
+    record::Letter,
+    turn::{SavedState, Work},
+};
+use cell_abi::{DirtyRange, InputFrame};
+use std::sync::Arc;
+
+/// What kept turns start from.
+#[derive(Clone, Debug)]
+pub enum Starts {
+    /// The instance is made by their first turn, from nothing or from this state.
+    Made(Option<SavedState>),
+    /// It is made by their first turn and takes over from an instance that waits, with this state: when the state does
+    /// not fit, it is over.
+    TakenOver(SavedState),
+    /// It goes on from a state that it saved itself.
+    Saved(SavedState),
+    /// What was before them is forgotten.
+    Cut,
+}
+
+impl Starts {
+    /// Returns the state.
+    #[must_use]
+    pub fn state(&self) -> Option<&SavedState> {
+        match self {
+            Self::Made(state) => state.as_ref(),
+            Self::TakenOver(state) | Self::Saved(state) => Some(state),
+            Self::Cut => None,
+        }
+    }
+}
+
+impl PartialEq for Starts {
+    fn eq(&self, other: &Self) -> bool {
+        let state = |s: &Self| s.state().map(|s| (s.frame, Arc::clone(&s.bytes)));
+        std::mem::discriminant(self) == std::mem::discriminant(other) && state(self) == state(other)
+    }
+}
+
+/// Where the bytes of a publication are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The cell wrote them in an earlier turn.
+    Own,
+    /// They are kept under this number.
+    Kept(u64),
+    /// They were too long to be kept.
+    Lost,
+}
+
+/// A publication that a turn could read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptRead {
+    /// Its slot.
+    pub slot: u8,
+    /// Bytes.
+    pub len: u32,
+    /// The frame of the tick that published it.
+    pub frame: u64,
+    /// Its bytes.
+    pub content: Content,
+}
+
+/// A slot that a turn could write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptWrite {
+    /// The slot; `None` is scratch memory.
+    pub slot: Option<u8>,
+    /// The stamp to publish under.
+    pub stamp: u32,
+    /// Bytes that fit.
+    pub capacity: u32,
+    /// The part of [`KeptTurn::behind`] that belongs to it: first entry and number.
+    pub behind: (u32, u32),
+}
+
+/// A port of a kept turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct KeptPort {
+    /// The newest publication.
+    pub read: Option<KeptRead>,
+    /// The one before.
+    pub previous: Option<KeptRead>,
+    /// Between the two, where the frame lies.
+    pub blend: f32,
+    /// The slot to write.
+    pub write: Option<KeptWrite>,
+}
+
+/// A publication that came of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptPublication {
+    /// The port.
+    pub port: u32,
+    /// Bytes.
+    pub len: u64,
+    /// The [`super::sum()`] of its bytes, where it is kept.
+    pub sum: Option<u64>,
+}
+
+/// An asset that a load asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptAsset {
+    /// Its path below the assets folder.
+    pub path: String,
+    /// The BLAKE3 hash of its content; `None` when it could not be had.
+    pub hash: Option<[u8; 32]>,
+}
+
+/// What came of a turn.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptEnd {
+    /// Whether a tick returned well.
+    pub ticked: bool,
+    /// Whether the instance went on.
+    pub went_on: bool,
+    /// What was published.
+    pub publications: Vec<KeptPublication>,
+    /// The sum of all messages that were sent; 0 of none.
+    pub mail: u64,
+    /// What a load asked for.
+    pub assets: Vec<KeptAsset>,
+}
+
+/// A turn with all that it was given.
+#[derive(Clone, Debug, Default)]
+pub struct KeptTurn {
+    /// What it did.
+    pub work: Work,
+    /// It made the instance.
+    pub makes: bool,
+    /// It is the load before the part, kept again at its beginning.
+    pub again: bool,
+    /// The frame.
+    pub frame: u64,
+    /// Steps; 0 when it is no tick.
+    pub steps: u32,
+    /// Length of a step in nanoseconds.
+    pub dt_ns: u64,
+    /// Simulated time in nanoseconds.
+    pub time_ns: u64,
+    /// Seed.
+    pub seed: u64,
+    /// Output size in pixels.
+    pub screen_px: [u32; 2],
+    /// Input.
+    pub input: InputFrame,
+    /// Parameters.
+    pub params: Arc<[u8]>,
+    /// Rises when they change.
+    pub params_version: u64,
+    /// One entry per port.
+    pub ports: Vec<KeptPort>,
+    /// What write slots are behind.
+    pub behind: Vec<DirtyRange>,
+    /// Mail.
+    pub mail: Vec<Letter>,
+    /// What came of it; `None` when it never returned.
+    pub end: Option<KeptEnd>,
+}

@@ -1,0 +1,214 @@
+//! A whole run on record: what each cell published, drew and sent in each frame, to be compared with another run.
+//!
+//! The file holds a hash of each publication, pass list and message, and what changed in it, so that a difference can
+//! be told to the byte. Past [`MOST_CONTENT`] only hashes are written.
+//!
+//! | entry | tag | holds |
+//! | --- | --- | --- |
+//! | name | 1 | number, text |
+//! | item | 2 | the cell's and the resource's name, frame of the tick, length, hash, the runs of bytes that changed |
+//! | frame | 3 | its number; the items before it are its own |
+//! | end | 4 | nothing follows |
+mod diff;
+mod read;
+
+pub use diff::{Comparison, DiffError, compare};
+pub use read::SessionError;
+
+use crate::{turn::Turn, world::World};
+use engine_frame::packet::SlotMemory as _;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufWriter, Write as _},
+    path::{Path, PathBuf},
+};
+
+const MAGIC: &[u8; 8] = b"CELLSESS";
+const FORM: u32 = 1;
+/// Bytes that are compared together: one that changed brings these with it.
+const BLOCK: usize = 64;
+/// Bytes of content in a file; of what comes then there are only hashes.
+pub const MOST_CONTENT: u64 = 2 << 30;
+
+const NAME: u8 = 1;
+const ITEM: u8 = 2;
+const FRAME: u8 = 3;
+const END: u8 = 4;
+
+/// Writes a session. See the module's text.
+pub struct Session {
+    path: PathBuf,
+    out: BufWriter<File>,
+    names: BTreeMap<Box<str>, u32>,
+    /// What was last written of each resource, by cell and resource.
+    last: BTreeMap<(u32, u32), Vec<u8>>,
+    /// The items of this frame, by line, cell and resource.
+    items: Vec<Item>,
+    content: u64,
+    fault: Option<io::Error>,
+}
+
+struct Item {
+    line: usize,
+    cell: u32,
+    resource: u32,
+    tick: u64,
+    bytes: Vec<u8>,
+}
+
+impl Session {
+    /// Begins the file at `path`. `about` says what runs, for people.
+    ///
+    /// # Errors
+    /// The system's, when the file cannot be made.
+    pub fn create(path: &Path, about: &str) -> io::Result<Self> {
+        let mut out = BufWriter::new(File::create(path)?);
+        out.write_all(MAGIC)?;
+        out.write_all(&FORM.to_le_bytes())?;
+        out.write_all(&(about.len() as u32).to_le_bytes())?;
+        out.write_all(about.as_bytes())?;
+        Ok(Self {
+            path: path.to_owned(),
+            out,
+            names: BTreeMap::new(),
+            last: BTreeMap::new(),
+            items: Vec::new(),
+            content: 0,
+            fault: None,
+        })
+    }
+
+    fn name(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.names.get(name) {
+            return *number;
+        }
+        let number = self.names.len() as u32;
+        self.names.insert(name.into(), number);
+        self.write(&[&[NAME], &number.to_le_bytes(), &(name.len() as u32).to_le_bytes(), name.as_bytes()]);
+        number
+    }
+
+    fn add(&mut self, line: usize, cell: &str, resource: &str, tick: u64, bytes: &[u8]) {
+        let (cell, resource) = (self.name(cell), self.name(resource));
+        self.items.push(Item { line, cell, resource, tick, bytes: bytes.to_vec() });
+    }
+
+    /// Writes the items that were added, as those of `frame`.
+    fn end_frame(&mut self, frame: u64) {
+        let mut items = std::mem::take(&mut self.items);
+        // Turns return in any order.
+        items.sort_by_key(|i| (i.line, i.cell, i.resource, i.tick));
+        for item in items.drain(..) {
+            self.write_item(item);
+        }
+        self.items = items;
+        self.write(&[&[FRAME], &frame.to_le_bytes()]);
+    }
+
+    fn write_item(&mut self, item: Item) {
+        let hash = blake3::hash(&item.bytes);
+        let mut head = vec![ITEM];
+        head.extend(item.cell.to_le_bytes());
+        head.extend(item.resource.to_le_bytes());
+        head.extend(item.tick.to_le_bytes());
+        head.extend((item.bytes.len() as u32).to_le_bytes());
+        head.extend(&hash.as_bytes()[..16]);
+        let mut last = self.last.remove(&(item.cell, item.resource)).unwrap_or_default();
+        last.resize(item.bytes.len(), 0);
+        let runs = if self.content < MOST_CONTENT { changes(&last, &item.bytes) } else { Vec::new() };
+        let is_whole = self.content < MOST_CONTENT;
+        head.push(u8::from(is_whole));
+        if is_whole {
+            head.extend((runs.len() as u32).to_le_bytes());
+            for run in runs {
+                head.extend((run.start as u32).to_le_bytes());
+                head.extend((run.len() as u32).to_le_bytes());
+                head.extend(&item.bytes[run]);
+            }
+            self.content += head.len() as u64;
+        }
+        self.write(&[&head]);
+        self.last.insert((item.cell, item.resource), item.bytes);
+    }
+
+    fn write(&mut self, parts: &[&[u8]]) {
+        if self.fault.is_none() {
+            self.fault = parts.iter().try_for_each(|p| self.out.write_all(p)).err();
+        }
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// The system's, when something could not be written.
+    fn finish(mut self) -> io::Result<PathBuf> {
+        self.write(&[&[END]]);
+        match self.fault.take() {
+            Some(error) => Err(error),
+            None => self.out.flush().map(|()| self.path),
+        }
+    }
+}
+
+/// Returns where `new` differs from `old`, which has the same length.
+fn changes(old: &[u8], new: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+    for (n, (a, b)) in old.chunks(BLOCK).zip(new.chunks(BLOCK)).enumerate() {
+        let block = n * BLOCK..n * BLOCK + b.len();
+        match runs.last_mut() {
+            _ if a == b => {}
+            Some(run) if run.end == block.start => run.end = block.end,
+            _ => runs.push(block),
+        }
+    }
+    runs
+}
+
+impl World {
+    /// Puts what each cell makes from now on into `session`.
+    pub fn record_session(&mut self, session: Session) {
+        self.session = Some(session);
+    }
+
+    /// Ends the session, if there is one, and returns its file.
+    ///
+    /// # Errors
+    /// The system's, when it could not be written whole.
+    pub fn end_session(&mut self) -> io::Result<Option<PathBuf>> {
+        self.session.take().map(Session::finish).transpose()
+    }
+
+    /// Adds what came of a turn, whose slots have been settled.
+    pub(crate) fn add_to_session(&mut self, n: usize, turn: &Turn) {
+        let Some(session) = &mut self.session else { return };
+        let entry = &self.cells[n];
+        let tick = turn.record.frame;
+        let ports = entry.built.as_ref().map(|b| &b.ports.ports[..]).unwrap_or_default();
+        let writes = turn.record.ports.iter().zip(ports).filter_map(|(p, port)| Some((p.write?, port)));
+        for (write, port) in writes.filter(|_| turn.outcome.ticked) {
+            let published = self.book.latest(write.buffer).filter(|p| p.stamp() == write.stamp);
+            let bytes =
+                published.and_then(|p| turn.record.memory.bytes(write.buffer, p.slot, 0, u64::from(p.len)));
+            if let Some(bytes) = bytes {
+                session.add(n, &entry.name, &port.name, tick, bytes);
+            }
+        }
+        if let Some(list) = &turn.outcome.passes {
+            session.add(n, &entry.name, "its passes", tick, list);
+        }
+        for out in &turn.outcome.outbox {
+            session.add(n, &entry.name, &format!("its mail to {}", out.to), tick, &out.payload);
+        }
+    }
+
+    /// Ends a frame of the session.
+    pub(crate) fn end_session_frame(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.end_frame(self.frame);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

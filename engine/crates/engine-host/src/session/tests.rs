@@ -1,0 +1,99 @@
+use super::*;
+use read::Sessions;
+
+type Items<'a> = &'a [(&'a str, &'a str, &'a [u8])];
+
+/// Writes a session of these frames, in which the items come in the given order.
+fn session(path: &Path, frames: &[Items<'_>]) {
+    let mut s = Session::create(path, "a test").unwrap();
+    for (n, items) in frames.iter().enumerate() {
+        for (cell, resource, bytes) in *items {
+            s.add(usize::from(cell.as_bytes()[0]), cell, resource, n as u64, bytes);
+        }
+        s.end_frame(n as u64);
+    }
+    s.finish().unwrap();
+}
+
+fn difference(a: &[Items<'_>], b: &[Items<'_>]) -> (u64, Option<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, other) = (dir.path().join("A"), dir.path().join("B"));
+    session(&one, a);
+    session(&other, b);
+    let compared = compare(&one, &other).unwrap();
+    assert_eq!(compared.notes, Vec::<String>::new());
+    let text = compared.difference.map(|d| d.replace(&format!("{}/", dir.path().display()), ""));
+    (compared.frames, text)
+}
+
+#[test]
+fn equal_runs_are_equal_whatever_the_order_in_which_turns_returned() {
+    let (x, y) = (("a", "x", &[1, 2, 3][..]), ("b", "y", &[4][..]));
+    let one: [Items<'_>; 2] = [&[x, y], &[y, x]];
+    let other: [Items<'_>; 2] = [&[y, x], &[x, y]];
+    assert_eq!(difference(&one, &other), (2, None));
+}
+
+#[test]
+fn the_first_byte_is_found_in_its_frame_cell_and_resource() {
+    let mut large = vec![7; 1000];
+    let frames = |large: &[u8]| [vec![9; 1000], vec![9; 1000], large.to_vec()];
+    let before = frames(&large);
+    large[777] = 8;
+    let after = frames(&large);
+    let of = |frames: &[Vec<u8>; 3]| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("S");
+        let items: Vec<_> = frames.iter().map(|f| [("a", "x", &f[..]), ("b", "y", &[0][..])]).collect();
+        session(&path, &items.iter().map(|i| &i[..]).collect::<Vec<_>>());
+        (dir, path)
+    };
+    let ((_one, a), (_other, b)) = (of(&before), of(&after));
+    let found = compare(&a, &b).unwrap();
+    assert_eq!(found.frames, 2);
+    let text = "frame 2: the cell `a` differs in `x` at byte 777: 0x07 and 0x08";
+    assert_eq!(found.difference.as_deref(), Some(text));
+    assert_eq!(compare(&a, &a).unwrap().difference, None);
+}
+
+#[test]
+fn what_is_in_one_only_is_named() {
+    let (x, y) = (("a", "x", &[1, 2][..]), ("b", "y", &[4][..]));
+    let longer = ("a", "x", &[1, 2, 3][..]);
+    let has = |a: &[Items<'_>], b: &[Items<'_>]| difference(a, b).1.unwrap();
+    assert_eq!(has(&[&[x, y]], &[&[x]]), "frame 0: only in A the cell `b` made `y`");
+    assert_eq!(has(&[&[y]], &[&[x, y]]), "frame 0: only in B the cell `a` made `x`");
+    assert_eq!(has(&[&[x]], &[&[x], &[]]), "A ends before frame 1, B goes on");
+    assert!(has(&[&[x]], &[&[longer]]).ends_with("it has 2 bytes and 3, the same as far as both go"));
+}
+
+#[test]
+fn a_session_that_is_cut_off_is_read_as_far_as_it_goes_and_others_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("S");
+    session(&path, &[&[("a", "x", &[1; 100])], &[("a", "x", &[2; 100])]]);
+    let bytes = std::fs::read(&path).unwrap();
+    let (mut refused, mut cut_frames) = (0, std::collections::BTreeSet::new());
+    for len in 0..bytes.len() {
+        let Ok(mut read) = Sessions::new(&bytes[..len]) else {
+            refused += 1;
+            continue;
+        };
+        let mut frames = 0;
+        while read.next().unwrap().is_some() {
+            frames += 1;
+        }
+        assert!(!read.ended, "{len}");
+        cut_frames.insert(frames);
+    }
+    assert_eq!((refused, Vec::from_iter(cut_frames)), (22, vec![0, 1, 2]));
+    for at in 0..bytes.len() {
+        let mut other = bytes.clone();
+        other[at] ^= 0x81;
+        // It is refused, or read as another session; never a panic.
+        if let Ok(mut read) = Sessions::new(&other[..]) {
+            while let Ok(Some(_)) = read.next() {}
+        }
+    }
+    assert!(matches!(Sessions::new(&b"nothing at all"[..]), Err(read::SessionError::NotSession)));
+}
