@@ -39,6 +39,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: CtlCommand,
     },
+    /// Compares two runs that were written with --record: the first frame, cell, resource and byte in which they differ.
+    /// The exit code is 0 when they are the same, 1 when they differ, 2 when they cannot be compared.
+    Diff {
+        /// A record.
+        a: PathBuf,
+        /// Another.
+        b: PathBuf,
+    },
     /// Says what this machine offers to the sandbox of cells in processes, and how to get what is missing.
     Doctor,
     /// Builds all cells of a project, verifies each, and runs a scene; with --watch, each saved file counts at once.
@@ -61,6 +69,23 @@ pub(crate) enum Command {
         dry_run: bool,
         /// The project's folder; else the one around the current folder.
         #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+    /// Runs the last turns of a cell that crashed again, alone and in this process, from its crash file.
+    Replay {
+        /// The crash file: NAME-FRAME.crash.
+        file: PathBuf,
+        /// Stop after this frame.
+        #[arg(long, value_name = "FRAME")]
+        until: Option<u64>,
+        /// Take the cell as it is built now, though the file is another build's.
+        #[arg(long)]
+        any_build: bool,
+        /// Do not call cargo.
+        #[arg(long)]
+        no_build: bool,
+        /// The project's folder; else the one around the current folder.
+        #[arg(long)]
         root: Option<PathBuf>,
     },
     /// Makes a new cell from the template: cells/NAME/ and shaders/NAME/.
@@ -169,6 +194,9 @@ pub(crate) struct RunArgs {
     /// Write what was measured to this JSON file.
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Write to this file what each cell makes in each frame, for `engine diff`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     /// Keep the last turns of each cell, for crash files: not in a rehearsal.
     #[arg(skip = true)]
     pub(crate) keep_records: bool,

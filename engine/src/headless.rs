@@ -4,7 +4,7 @@ use crate::{
     ctl::{Desk, Next},
     interrupt::Interrupt,
     live::Live,
-    picture, reports, screen, start,
+    picture, reports, screen, sessions, start,
 };
 use anyhow::Context as _;
 use cell_abi::InputFrame;
@@ -106,6 +106,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         reports::write(path, &world, ended, first_frame, began.elapsed(), picture.as_ref())?;
     }
     captured?;
+    sessions::end(args, &mut world)?;
     let down = world.down_cells();
     world.close();
     if down.is_empty() {

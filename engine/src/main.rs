@@ -15,9 +15,11 @@ mod mitosis;
 mod new_cell;
 mod output;
 mod picture;
+mod replay;
 mod reports;
 mod sandbox;
 mod screen;
+mod sessions;
 mod start;
 mod window;
 
@@ -51,6 +53,11 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Some(Command::Check { scene, no_build, root }) => check::check(&scene, no_build, root.as_deref()),
         Some(Command::Ctl { engine, what }) => ctl::client::run(&what, engine.as_deref()),
+        Some(Command::Diff { a, b }) => Ok(sessions::diff(&a, &b)),
+        Some(Command::Replay { file, until, any_build, no_build, root }) => {
+            let root = root.as_deref();
+            replay::replay(&file, replay::Options { until, any_build, no_build, root })
+        }
         Some(Command::Doctor) => sandbox::doctor(),
         Some(Command::New { name, root }) => {
             let project = start::project(root.as_deref())?;

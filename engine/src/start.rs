@@ -1,7 +1,7 @@
 //! From arguments to a world that can run.
 use crate::{
     args::{BackendArg, PlacementArg, RunArgs},
-    building, mitosis, output, sandbox,
+    building, mitosis, output, sandbox, sessions,
 };
 use anyhow::{Context as _, bail};
 use engine_host::{
@@ -136,6 +136,7 @@ pub(crate) fn prepare(args: &RunArgs) -> anyhow::Result<Prepared> {
         }
     }
     let upload = upload()?;
+    sessions::check(args)?;
     let project = project(args.root.as_deref())?;
     let scene_path = scene_path(&project, &args.scene)?;
     let scene = match read_scene(&project, &scene_path)? {
@@ -219,5 +220,8 @@ pub(crate) fn world(
         records: args.keep_records,
         crashes: args.crashes.clone().unwrap_or_else(|| prepared.project.output().join("crashes")),
     };
-    Ok(World::open(prepared.project.clone(), prepared.scene.clone(), services, renderer, options)?)
+    let mut world =
+        World::open(prepared.project.clone(), prepared.scene.clone(), services, renderer, options)?;
+    sessions::begin(args, prepared, &mut world)?;
+    Ok(world)
 }

@@ -5,7 +5,7 @@ use crate::{
     interrupt::Interrupt,
     keys,
     live::Live,
-    picture, reports,
+    picture, reports, sessions,
     start::{self, Prepared},
 };
 use anyhow::Context as _;
@@ -223,6 +223,7 @@ impl App {
             let ran = self.began.elapsed();
             reports::write(path, &run.world, self.ended, run.first_frame, ran, captured.as_ref())?;
         }
+        sessions::end(&self.args, &mut run.world)?;
         run.world.close();
         Ok(())
     }
