@@ -11,7 +11,8 @@ signal_receptor! {
     params: {
         panic_in: Text = "", hang_in: Text = "", fail_in: Text = "", at_frame: u32 = 0,
         crash_in: Text = "", crash: Text = "segv", bad_pass: Text = "", send_to: Text = "", tell_camera: bool = false,
-        tell_ticks: bool = false, waits: bool = false, colour: Vec3 = [0.0, 1.0, 0.0],
+        tell_ticks: bool = false, tells_time: bool = false, waits: bool = false, limit_of: Text = "", limit: u32 = 0,
+        colour: Vec3 = [0.0, 1.0, 0.0],
     },
     input:  FaultySees { camera: now Uniform<CameraView> },
     own:    FaultyOwns { numbers: Buffer<f32, 16> },
@@ -60,6 +61,27 @@ fn misbehave(params: &Params, entry: &str) {
     crash::fail(&how);
 }
 
+impl Faulty {
+    /// Panics for a reason that lies in what it knows, reads or is sent.
+    fn check_limit(&self, cx: &Cx<faulty_v1>) {
+        let number = match cx.params().limit_of.as_str() {
+            "state" => self.ticks,
+            // Degrees around the origin.
+            "camera" => {
+                let [x, _, z] = cx.camera().position;
+                x.atan2(z).to_degrees() as u32
+            }
+            "mail" => cx
+                .mail()
+                .filter_map(|m| m.bytes.try_into().ok().map(u32::from_le_bytes))
+                .max()
+                .unwrap_or_default(),
+            _ => return,
+        };
+        assert!(number < cx.params().limit, "{} is {number}, which is too much", cx.params().limit_of);
+    }
+}
+
 impl Cell for Faulty {
     fn load(&mut self, cx: &mut Load<faulty_v1>) -> Result<(), LoadError> {
         self.at_end = asked(cx.params(), "destroy");
@@ -91,11 +113,15 @@ impl Cell for Faulty {
             45 => crash::fail_as_built("late"),
             _ => {}
         }
+        let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let time = time.map_or(0, |t| t.subsec_nanos() % 1_000_000);
+        let shown = if cx.params().tells_time { time } else { self.ticks };
         let offset = if crash::is_built_to("differ") { 1000 } else { 0 };
-        cx.numbers().write(&[(self.ticks + offset) as f32]);
+        cx.numbers().write(&[1.0, self.ticks as f32, (shown + offset) as f32]);
         if cx.params().tell_ticks {
             info!("in frame {} it has ticked {}", cx.frame().0, self.ticks);
         }
+        self.check_limit(cx);
         if !cx.params().send_to.is_empty()
             && let Err(error) = cx.send(&cx.params().send_to, &self.ticks.to_le_bytes())
         {

@@ -16,8 +16,12 @@ use cell_abi::{InputFrame, Status};
 use engine_host::{
     WorldOptions,
     closer::Closer,
-    cx::TurnKind,
-    process_cell::{Start, run_if_child},
+    cx::{InstanceCx, TurnKind},
+    kept::{Player, Sums},
+    library::Libraries,
+    process_cell::{ProcessCell, Start, run_if_child},
+    thread_cell::ThreadCell,
+    turn::{Maker, Placed},
     turns::LONG_TURN,
 };
 use engine_render::{Backend, RenderConfig, Renderer};
@@ -28,6 +32,7 @@ use engine_scene::{
 use rig::{Rig, Seen, World};
 use std::{
     process::{Command, ExitCode},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -43,7 +48,7 @@ fn main() -> ExitCode {
         return code;
     }
     let rig = Rig::new();
-    let tests: [Test; 19] = [
+    let tests: [Test; 20] = [
         ("a_child_publishes_the_same_bytes_as_a_thread", same_bytes),
         ("assets_and_sealed_bytes_cross_the_border", assets),
         ("a_missing_asset_is_told_in_the_same_words", missing_asset),
@@ -52,6 +57,7 @@ fn main() -> ExitCode {
         ("a_child_that_hangs_is_killed_when_it_is_replaced", replaced),
         ("a_cell_moves_between_thread_and_process_without_a_gap", moves),
         ("the_state_moves_with_its_cell_in_lockstep", state_moves),
+        ("kept_turns_give_the_same_bytes_on_a_thread_and_in_a_process", replayed),
         ("a_library_that_is_no_cell_is_refused", no_cell),
         ("nothing_is_left_after_twenty_starts", leaks),
         ("a_child_that_dies_while_it_claims_its_region_is_over", killed_in_claim),
@@ -426,6 +432,11 @@ fn many_faulty(count: usize, with: &str) -> String {
 
 /// Opens a whole world in lockstep.
 fn open(rig: &Rig, scene: &str, placement: Option<Placement>) -> engine_host::World {
+    open_with(rig, scene, placement, false)
+}
+
+/// The same, with or without records.
+fn open_with(rig: &Rig, scene: &str, placement: Option<Placement>, records: bool) -> engine_host::World {
     let scene = Scene::parse("test.ron", scene).unwrap();
     let config = RenderConfig { backend: Backend::Noop, wait_ready: true, ..RenderConfig::default() };
     let options = WorldOptions {
@@ -437,7 +448,7 @@ fn open(rig: &Rig, scene: &str, placement: Option<Placement>) -> engine_host::Wo
         tick_limit: Duration::from_secs(60),
         screen_px: [16, 16],
         processes: Start::default(),
-        records: false,
+        records,
         crashes: std::path::PathBuf::new(),
     };
     let renderer = Renderer::start(config).unwrap();
@@ -523,6 +534,72 @@ fn steady_frames(rig: &Rig) {
     // A load seals meshes, which asks the engine over the socket: calls of another kind are seen too.
     let counts = syscalls::count(world.pid(1), || assert!(world.turn(1, TurnKind::Load, frame).0.is_ok()));
     assert!(!counts.others.is_empty(), "{counts:?}");
+}
+
+fn replayed(rig: &Rig) {
+    const CELLS: [&str; 2] = ["many-cubes", "probe"];
+    let scene = |at| {
+        format!(
+            r#"World(cells: [
+                (cell: "camera", with: (orbit_speed: 20.0)),
+                (cell: "many-cubes", at: {at}, with: (count: 5000, spin: 1.5)),
+                (cell: "probe", at: {at}, with: (does: "carry")),
+            ])"#
+        )
+    };
+    // The instances that are kept took over from others: what those published is there when they begin.
+    for (first, second) in [(Thread, Process), (Process, Thread)] {
+        let mut world = open_with(rig, &scene(word(first)), None, true);
+        let frames = |world: &mut engine_host::World, count| {
+            (0..count).for_each(|_| {
+                world.frame(&InputFrame::default(), 0, Instant::now(), false).unwrap();
+            });
+        };
+        frames(&mut world, 10);
+        world.apply_scene(Scene::parse("test.ron", scene(word(second))).unwrap()).unwrap();
+        frames(&mut world, 2);
+        let kept = CELLS.map(|cell| Arc::clone(world.kept(cell).unwrap()));
+        // All of each publication is to be compared, from the next tick on.
+        kept.iter().for_each(|k| k.set_sums(Sums::All));
+        frames(&mut world, 30);
+        world.close();
+        for (cell, kept) in CELLS.iter().zip(kept) {
+            let records = kept.records();
+            let run = records.run();
+            assert!(run.is_whole);
+            let ticks = run.turns.iter().filter(|t| t.end.as_ref().is_some_and(|e| e.ticked));
+            let sums =
+                ticks.flat_map(|t| t.end.iter().flat_map(|e| &e.publications)).filter(|p| p.sum.is_some());
+            assert!(sums.count() >= 25, "{cell}: there is enough to compare");
+            let built = rig.project().stage(cell).unwrap();
+            for placement in [Thread, Process] {
+                let (path, shape) = (built.path.clone(), built.shape.clone());
+                let maker: Maker = match placement {
+                    Thread => Box::new(move |cx| {
+                        let library = Libraries::default().load(&path).map_err(|e| e.to_string())?;
+                        ThreadCell::create(&library, cx).map(|c| Box::new(c) as Box<dyn Placed>)
+                    }),
+                    Process => Box::new(move |cx| {
+                        let made = ProcessCell::create(&path, cx, &Start::default());
+                        made.map(|c| Box::new(c) as Box<dyn Placed>)
+                    }),
+                };
+                let cx = InstanceCx::new((*cell).into(), rig.services());
+                let mut player = Player::new(&cx, maker, placement, run.legacy(shape));
+                for turn in &run.turns {
+                    let step = player.play(turn, &records.contents).unwrap();
+                    assert_eq!(step.difference, None, "{cell} in frame {} at {placement:?}", turn.frame);
+                }
+            }
+        }
+    }
+}
+
+fn word(placement: Placement) -> &'static str {
+    match placement {
+        Thread => "Thread",
+        Process => "Process",
+    }
 }
 
 fn two_hundred(rig: &Rig) {
