@@ -101,6 +101,25 @@ impl Scratch {
         self.write(&format!("shaders/{name}/{}.wgsl", name.replace('-', "_")), wgsl);
     }
 
+    /// Runs the engine's commands of a block; the last one ends with `code`. Returns what it left.
+    fn runs(&self, block: &str, code: i32) -> Ran {
+        let (mut last, commands) = (None, block.lines().count());
+        for (n, line) in block.lines().enumerate() {
+            let args: Vec<&str> = line.strip_prefix("engine ").expect(line).split(' ').collect();
+            let mut command = self.engine.command(&args);
+            if args[0] == "diff" {
+                command = Command::new(EXE);
+                command.args(&args).current_dir(self.engine.out());
+            }
+            let output = command.output().unwrap();
+            let log = String::from_utf8_lossy(&output.stderr).into_owned();
+            let expected = if n + 1 == commands { code } else { 0 };
+            assert_eq!(output.status.code(), Some(expected), "{line}:\n{log}");
+            last = Some(Ran { code: Some(code), log, report: serde_json::Value::Null, picture: None });
+        }
+        last.unwrap()
+    }
+
     /// Writes a scene and returns its name.
     fn scene(&self, name: &str, text: &str) -> String {
         let file = format!("{name}.ron");
@@ -295,8 +314,20 @@ fn the_pages_can_be_followed_word_by_word() {
     project
         .write("cells/sparks/src/lib.rs", &replaced(blocks.get("sparks-lib"), "let (time, speed)", panics));
     project.check(&sparks);
-    let ran = project.engine.lockstep(&sparks, &["--frames", "12", "--size", "32x18"]);
+    let folder = ["--crashes", "crashes"];
+    let ran =
+        project.engine.lockstep(&sparks, &[&["--frames", "12", "--size", "32x18"], &folder[..]].concat());
     says_as_printed(&ran, blocks.get("panic"));
+    let replayed = project.runs(blocks.get("crash-replay"), 0);
+    says_as_printed(&replayed, blocks.get("crash-replayed"));
+
+    // Mended, it survives, and is as it was wherever it runs.
+    project.write("cells/sparks/src/lib.rs", blocks.get("sparks-lib"));
+    project.check(&sparks);
+    let mended = project.runs(blocks.get("crash-mended"), 1);
+    assert!(mended.log.contains("it went on past its last turn"), "{}", mended.log);
+    let same = project.runs(blocks.get("crash-diff"), 0);
+    assert!(same.log.contains("no difference in 30 frames"), "{}", same.log);
 
     project.operate(&blocks);
     let all: BTreeSet<String> = blocks.texts.keys().cloned().collect();

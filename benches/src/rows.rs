@@ -7,6 +7,7 @@ mod frame;
 mod ipc;
 mod par_for;
 mod rebuild;
+mod records;
 mod recovery;
 mod reload;
 pub(crate) mod start;
@@ -32,6 +33,7 @@ pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("ipc-asleep", ipc::asleep),
     ("iceoryx2", ipc::iceoryx2),
     ("par-for", par_for::measure),
+    ("records", records::measure),
     ("start", start::measure),
     ("reload", reload::measure),
     ("recovery", recovery::measure),

@@ -52,6 +52,24 @@ pub(crate) fn config(backend: Backend) -> RenderConfig {
 impl Engine {
     /// Opens the scene with the cells as built, and runs frames until every shader is there.
     pub(crate) fn open(project: &Project, scene: &str, config: RenderConfig) -> anyhow::Result<Self> {
+        Self::open_with(project, scene, config, true)
+    }
+
+    /// Opens it so that no records are kept.
+    pub(crate) fn open_without_records(
+        project: &Project,
+        scene: &str,
+        config: RenderConfig,
+    ) -> anyhow::Result<Self> {
+        Self::open_with(project, scene, config, false)
+    }
+
+    fn open_with(
+        project: &Project,
+        scene: &str,
+        config: RenderConfig,
+        records: bool,
+    ) -> anyhow::Result<Self> {
         let scene = Scene::parse("bench", scene).map_err(|f| anyhow!("{}", f[0]))?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let services = Arc::new(Services {
@@ -68,7 +86,7 @@ impl Engine {
             tick_limit: Duration::from_secs(10),
             screen_px: SIZE,
             processes: Start::default(),
-            records: true,
+            records,
             crashes: project.output().join("crashes"),
         };
         let before = threads::names();
