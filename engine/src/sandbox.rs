@@ -2,7 +2,7 @@
 use crate::args::RunArgs;
 use anyhow::{Context as _, bail};
 use engine_host::process_cell::Start;
-use engine_sys::jail::{Finding, Jail, Offer, probe};
+use engine_sys::jail::{Jail, probe};
 use std::{io::Write as _, process::ExitCode};
 
 /// Prints what the machine offers.
@@ -17,19 +17,13 @@ pub(crate) fn check(args: &RunArgs) -> anyhow::Result<()> {
     if !args.require_sandbox {
         return Ok(());
     }
-    let probe = probe();
-    if probe.is_full() {
+    let missing = probe().lacks();
+    if missing.is_empty() {
         return Ok(());
     }
-    let lacks = |f: &Finding| match &f.offer {
-        Offer::No(why) if f.is_needed => Some(format!("{} ({why})", f.what)),
-        _ => None,
-    };
-    let missing: Vec<String> = probe.findings.iter().filter_map(lacks).collect();
     bail!(
-        "--require-sandbox: this machine does not give the full sandbox to cells in processes; missing: {}. \
-         `engine doctor` says what each means and how to get it",
-        missing.join(", ")
+        "--require-sandbox: this machine does not give the full sandbox to cells in processes; missing: {missing}. \
+         `engine doctor` says what each means and how to get it"
     )
 }
 

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 use thiserror::Error;
 
-use crate::copy::{copy_in, copy_out};
+use crate::copy::{copy_in, copy_out, copy_out_raw};
 use crate::memfd::{Memfd, MemfdError, Seals};
 
 /// A shared mapping, unmapped on drop.
@@ -103,6 +103,24 @@ impl MapRw {
         let dst = self.0.at(offset, src.len())?;
         // SAFETY: the range is mapped and writable; references into it exist only under the promise of `bytes`.
         unsafe { copy_in(src, dst) };
+        Ok(())
+    }
+
+    /// Copies `len` bytes at `from_offset` of `from` to `offset`, each read once, whoever may be writing them meanwhile.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] if they are not there or do not fit; nothing is written then.
+    pub fn copy_from(
+        &self,
+        offset: usize,
+        from: &MapRo,
+        from_offset: usize,
+        len: usize,
+    ) -> Result<(), OutOfRange> {
+        let (src, dst) = (from.0.at(from_offset, len)?, self.0.at(offset, len)?);
+        // SAFETY: both ranges are mapped for as long as the two live, and two mappings do not overlap; references into
+        // this one exist only under the promise of `bytes`.
+        unsafe { copy_out_raw(src, dst, len) };
         Ok(())
     }
 
@@ -230,6 +248,23 @@ mod tests {
         match error {
             MemfdError::Map { source, .. } | MemfdError::Seal { source, .. } => Errno::from_io_error(source),
             _ => None,
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_writes_is_copied_from_one_mapping_to_another() {
+        let (theirs, ours) = (Memfd::create("theirs", LEN).unwrap(), Memfd::create("ours", LEN).unwrap());
+        let (stranger, twin) = (MapRw::new(&theirs).unwrap(), MapRw::new(&ours).unwrap());
+        let seen = MapRo::new(&theirs).unwrap();
+        stranger.copy_in(b"one two", 300).unwrap();
+        twin.copy_from(8, &seen, 304, 3).unwrap();
+        let mut copied = [0; 5];
+        twin.copy_out(7, &mut copied).unwrap();
+        assert_eq!(&copied, b"\0two\0", "these bytes and no others");
+        for (to, from, len) in
+            [(LEN - 2, 0, 3), (0, LEN - 2, 3), (0, 0, LEN + 1), (usize::MAX, 0, 2), (0, usize::MAX, 2)]
+        {
+            assert!(twin.copy_from(to, &seen, from, len).is_err(), "{to} {from} {len}");
         }
     }
 

@@ -45,6 +45,7 @@ const TESTS: &[Test] = &[
     ("ordinary_work_goes_on", ordinary),
     ("a_cell_in_a_library_works_and_its_panic_names_the_line", real_cell),
     ("ten_gibibytes_are_refused", allocate),
+    ("the_control_group_ends_who_uses_more_than_its_memory", group_memory),
     ("a_thread_bomb_is_bounded", threads),
     ("a_write_to_read_only_memory_ends_the_child_alone", write_read_only),
     ("an_abort_is_called_one", abort),
@@ -324,6 +325,21 @@ fn allocate(rig: &Rig) -> Outcome {
     child.expect_end(ExitCause::Signal(libc::SIGABRT));
     let words = child.last_words();
     assert!(words.contains("memory allocation of 10737418240 bytes failed"), "{words}");
+    Passed
+}
+
+fn group_memory(rig: &Rig) -> Outcome {
+    // Shared memory of its own making is none that the process's own limits count.
+    let quotas = Quotas { memory_bytes: 32 << 20, shared_bytes: 32 << 20, ..Quotas::default() };
+    let mut child = rig.start_in(&Jail::new(quotas), "share_too_much");
+    child.hello();
+    let end = child.jailed.process_mut().wait_timeout(PATIENCE).unwrap();
+    let entered = child.jailed.take_reports().entered.unwrap();
+    if entered.iter().any(|m| m.layer == Layer::MemoryGroup) {
+        return Skipped("this user may make no memory control group here");
+    }
+    assert_eq!(end, Some(ExitCause::Signal(libc::SIGKILL)), "{}", child.last_words());
+    assert!(child.jailed.ran_out_of_memory(), "and the cause is known");
     Passed
 }
 

@@ -46,7 +46,18 @@ impl Probe {
     /// Returns whether the full jail is to be had (`--require-sandbox`).
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.findings.iter().all(|f| !f.is_needed || matches!(f.offer, Offer::Yes(_)))
+        self.lacks().is_empty()
+    }
+
+    /// Returns what is missing of the full jail, each with the machine's words; empty when it is to be had.
+    #[must_use]
+    pub fn lacks(&self) -> String {
+        let lack = |f: &Finding| match &f.offer {
+            Offer::No(why) if f.is_needed => Some(format!("{} ({why})", f.what)),
+            _ => None,
+        };
+        let all: Vec<String> = self.findings.iter().filter_map(lack).collect();
+        all.join(", ")
     }
 }
 

@@ -40,6 +40,13 @@ impl Jail {
         Self { quotas, is_full: false }
     }
 
+    /// Returns it with other quotas.
+    #[must_use]
+    pub fn with_quotas(mut self, quotas: Quotas) -> Self {
+        self.quotas = quotas;
+        self
+    }
+
     /// Refuses to start or go on where a layer is missing that has no stand-in (`--require-sandbox`).
     #[must_use]
     pub fn require_full(mut self) -> Self {

@@ -251,6 +251,7 @@ pub(crate) fn run(role: &str) -> Result<(), Box<dyn std::error::Error>> {
         }
         "abort" => std::process::abort(),
         "use_too_much" => vec![1u8; 10 << 30].len().to_string(),
+        "share_too_much" => share_too_much(),
         "spawn" => format!("{:?}", std::process::Command::new("/bin/true").status()),
         "flood" => flood(),
         "deaf" => {
@@ -351,6 +352,19 @@ fn allocate() -> String {
         held += 16 << 20;
     }
     format!("{at_once} {held}")
+}
+
+/// Uses 512 MiB of shared memory.
+fn share_too_much() -> String {
+    const BYTES: usize = 512 << 20;
+    let shared = (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as usize;
+    let at = call(libc::SYS_mmap, [0, BYTES, RW, shared, usize::MAX, 0]);
+    let Ok(at @ 1..) = usize::try_from(at) else { return format!("refused: {at}") };
+    for offset in (0..BYTES).step_by(PAGE) {
+        // SAFETY: within the mapping that was just made, which nobody else knows.
+        unsafe { std::ptr::with_exposed_provenance_mut::<u8>(at + offset).write_volatile(1) };
+    }
+    "used".to_owned()
 }
 
 /// Starts threads until it is refused.
