@@ -114,7 +114,8 @@ fn a_library_that_is_no_cell_is_refused_by_name_wherever_it_would_run() {
         ("leaving.so", &["leaving.so", "broken port table", "is not below the cell's folder of shaders"]),
     ] {
         for at in ["Thread", "Process"] {
-            let ran = project.refuses(&format!("(cell: \"{file}\", name: \"odd\", at: {at}),"), words);
+            let ran =
+                project.refuses(&format!("(cell: \"{file}\", trust: Own, name: \"odd\", at: {at}),"), words);
             let state = ran.cell("odd")["state"].as_str().unwrap();
             assert!(state.starts_with("down"), "{file} at {at}: {state}");
             // Found before anything of it ran: with the scene's line, under the cell's name, and never tried again.
@@ -134,7 +135,7 @@ fn a_panic_where_no_parameter_reaches_is_contained_too() {
         let library = project.engine.library("probe").with_bytes(b"panics when: never----", bytes);
         project.add(&library, name, "probe");
         for at in ["Thread", "Process"] {
-            let ran = project.run(&format!("(cell: \"{name}.so\", at: {at}),")).says(words);
+            let ran = project.run(&format!("(cell: \"{name}.so\", trust: Own, at: {at}),")).says(words);
             assert!(ran.code.is_some(), "{name} at {at}: the engine ends by itself");
             if name == "destroy" && at == "Thread" {
                 assert!(ran.log.contains("[destroy] panicked in `destroy`"), "{}", ran.log);
@@ -173,7 +174,7 @@ fn contracts_that_disagree_name_both_cells_the_difference_and_the_line() {
         ("levels", &["`levels`", "`neighbour`", "disagree on `scene_color`", "number of mip levels is 4"]),
         ("kind", &["`kind`", "`neighbour`", "disagree on `scene_color`", "buffer", "texture"]),
     ] {
-        let ran = project.refuses(&format!("(cell: \"{name}.so\"),"), words).says(&["bad.ron:3"]);
+        let ran = project.refuses(&format!("(cell: \"{name}.so\", trust: Own),"), words).says(&["bad.ron:3"]);
         assert_eq!(ran.cell(name)["ticks"], 0, "{name}: it does not run");
     }
     // One buffer, two owners: the later line is out.
@@ -191,7 +192,7 @@ fn contracts_that_disagree_name_both_cells_the_difference_and_the_line() {
     });
     project.add(&vast, "vast", "probe");
     project.refuses(
-        "(cell: \"vast.so\"),",
+        "(cell: \"vast.so\", trust: Own),",
         &["bad.ron:3", "`t` of `vast` would have 16000000000 bytes; the most is"],
     );
 }
@@ -201,7 +202,7 @@ fn a_name_that_nobody_declares_is_told_with_what_was_meant() {
     let project = Project::new();
     let typo = project.engine.library("faulty").with_ports(|t| t.replacen("scene_color", "scene_colon", 1));
     project.add(&typo, "typo", "faulty");
-    let text = "World(cells: [(cell: \"typo.so\"), (cell: \"tonemap\")])";
+    let text = "World(cells: [(cell: \"typo.so\", trust: Own), (cell: \"tonemap\")])";
     let ran = project
         .engine
         .lockstep(&project.engine.scene("typo.ron", text), &["--frames", "2", "--size", "32x18"]);
@@ -228,7 +229,7 @@ fn cells_that_wait_for_one_another_are_told_by_name_and_the_rest_is_drawn() {
     let shader = project.path("shaders/twin/probe.wgsl");
     let text = fs::read_to_string(&shader).unwrap();
     fs::write(&shader, twin_text(&text)).unwrap();
-    let lines = "(cell: \"probe\", with: (does: \"cycle\")), (cell: \"twin.so\", with: (does: \"cycle\")),";
+    let lines = "(cell: \"probe\", with: (does: \"cycle\")), (cell: \"twin.so\", trust: Own, with: (does: \"cycle\")),";
     let ran = project.run(lines).says(&[
         "[probe]",
         "`probe` and `twin` wait for one another over `given` and `taken`",
@@ -282,7 +283,7 @@ fn lists_that_cannot_be_drawn_cost_their_cell_with_the_pass_and_the_numbers() {
     }
     let wide = project.engine.library("probe").with_ports(|t| t.replacen("4096x1024", "9999x1024", 1));
     project.add(&wide, "wide", "probe");
-    let ran = project.run("(cell: \"wide.so\", with: (does: \"large\")),");
+    let ran = project.run("(cell: \"wide.so\", trust: Own, with: (does: \"large\")),");
     assert_goes_on(&ran, "a target that no GPU can make");
     let _ = ran.says(&["error [wide]", "broken port table", "out of range", "1 to 8192 pixels"]);
 }
@@ -294,14 +295,14 @@ fn what_one_instance_sealed_no_other_can_draw() {
     let own =
         |t: &str| t.replacen("output tally", "own tallyyyy", 1).replacen("output says", "own sayssss", 1);
     project.add(&project.engine.library("probe").with_ports(own), "shy", "probe");
-    let lines = "(cell: \"shy.so\", name: \"owner\", with: (does: \"lends a mesh\")),";
+    let lines = "(cell: \"shy.so\", trust: Own, name: \"owner\", with: (does: \"lends a mesh\")),";
     let ran = project.run(lines);
     let p = ran.picture.as_ref().unwrap().get_pixel(16, 9).0;
     assert!(p[1] > 150 && p[0] < 50, "its owner draws it: {p:?}\n{}", ran.log);
     let _ = ran.ok();
     // On threads, instances of one library share its statics: so the handle goes from one to the other.
-    let lines = "(cell: \"shy.so\", name: \"owner\", with: (does: \"lends a mesh\")), \
-                 (cell: \"shy.so\", name: \"thief\", with: (does: \"draws a lent mesh\")),";
+    let lines = "(cell: \"shy.so\", trust: Own, name: \"owner\", with: (does: \"lends a mesh\")), \
+                 (cell: \"shy.so\", trust: Own, name: \"thief\", with: (does: \"draws a lent mesh\")),";
     let ran = project.run(lines).says(&["error [thief]", "bound to `mesh` is not one that this cell sealed"]);
     assert_eq!(ran.cell("owner")["lists"], serde_json::json!([1, 0]), "the owner draws:\n{}", ran.log);
     assert_eq!(ran.cell("thief")["lists"], serde_json::json!([1, 1]), "the other does not:\n{}", ran.log);

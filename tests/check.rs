@@ -60,7 +60,7 @@ fn a_good_scene_has_no_fault_and_the_names_that_nobody_writes_are_told() {
     let typo = project.engine.library("faulty").with_ports(|t| t.replacen("scene_color", "scene_colon", 1));
     project.add(&typo, "typo", "faulty");
     let _ = project
-        .check("(cell: \"typo.so\"),")
+        .check("(cell: \"typo.so\", trust: Own),")
         .ok()
         .says(&["warn nobody writes `scene_color`", "did you mean `scene_colon`?"]);
 }
@@ -119,7 +119,7 @@ fn words_loads_and_declarations_are_checked_each_with_its_line() {
         ("(cell: \"faulty\", with: (panic_in: \"load\")),", &["panicked in `load`", "faulty/src/lib.rs"]),
         ("(cell: \"faulty\", with: (panic_in: \"passes\")),", &["panicked in `passes`"]),
         (
-            "(cell: \"format.so\"), (cell: \"many-cubes\"),",
+            "(cell: \"format.so\", trust: Own), (cell: \"many-cubes\"),",
             &[
                 "disagree on `scene_color`",
                 "change `format`, because `many-cubes` writes it",

@@ -134,7 +134,7 @@ fn a_crash_before_there_is_an_instance_costs_that_cell_only() {
         let library = engine.library("faulty");
         let path = engine.out().join("libfaulty.so");
         library.with_bytes(none.as_bytes(), none.replace("........", &asked).as_bytes()).save(&path);
-        let cell = format!(r#"(cell: "{}", name: "faulty","#, path.display());
+        let cell = format!(r#"(cell: "{}", trust: Own, name: "faulty","#, path.display());
         let text = scene("", at).replace(r#"(cell: "faulty","#, &cell);
         let ran = engine
             .lockstep(&engine.scene("c.ron", &text), &["--frames", "4", "--size", "32x18"])

@@ -272,7 +272,7 @@ fn a_cell_goes_over_to_its_newest_build() {
     fs::copy(project.path().join("shaders/probe/probe.wgsl"), project.path().join("shaders/odd/probe.wgsl"))
         .unwrap();
     probe.save(&library);
-    let scene = r#"World(cells: [(cell: "odd.so", name: "odd"), (cell: "tonemap")])"#;
+    let scene = r#"World(cells: [(cell: "odd.so", trust: Own, name: "odd"), (cell: "tonemap")])"#;
     let scene = engine.scene("odd.ron", scene);
     let engine = engine.at(project.path());
     let mut live = desk.start(&engine, &scene);

@@ -104,7 +104,7 @@ fn after_a_loss_everything_on_the_gpu_is_there_again() {
 fn after_a_loss_buffers_that_change_a_little_at_a_time_are_whole() {
     let project = project();
     let scene = "World(cells: [
-        (cell: \"probe\", with: (does: \"carry\")), (cell: \"twin.so\", with: (does: \"carry\")),
+        (cell: \"probe\", with: (does: \"carry\")), (cell: \"twin.so\", trust: Own, with: (does: \"carry\")),
     ])";
     for lost in [&[][..], &[20], &[40, 41, 79]] {
         let image = run(project.path(), scene, 80, lost);

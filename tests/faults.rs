@@ -28,7 +28,7 @@ fn faults_of_a_line_name_the_place_and_the_fix_and_cost_that_line_only() {
             &["fault.ron:3", "city/none.glb", "does not exist"],
         ),
         (r#"(cell: "scene"),"#, &["fault.ron:3", "gltf"]),
-        (r#"(cell: "none.so"),"#, &["fault.ron:3", "none.so", "missing"]),
+        (r#"(cell: "none.so", trust: Own),"#, &["fault.ron:3", "none.so", "missing"]),
     ] {
         let ran = with_line(&engine, line).says(words);
         assert_eq!(ran.code, Some(3), "{line}: a run with a cell that is down says so:\n{}", ran.log);
@@ -74,8 +74,8 @@ fn files_that_are_no_cells_are_refused_by_name() {
     fs::write(project.path().join("text.so"), "hello").unwrap();
     fs::copy(EXE, project.path().join("engine.so")).unwrap();
     let engine = engine.at(project.path());
-    let _ = with_line(&engine, r#"(cell: "text.so"),"#).says(&["text.so", "no shared library"]);
-    let _ = with_line(&engine, r#"(cell: "engine.so"),"#).says(&["engine.so", "is no cell"]);
+    let _ = with_line(&engine, r#"(cell: "text.so", trust: Own),"#).says(&["text.so", "no shared library"]);
+    let _ = with_line(&engine, r#"(cell: "engine.so", trust: Own),"#).says(&["engine.so", "is no cell"]);
 }
 
 #[test]

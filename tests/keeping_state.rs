@@ -161,7 +161,7 @@ fn a_mended_build_takes_over_what_the_one_at_fault_knew() {
     fs::write(project.path().join("shaders/twin/probe.wgsl"), shader).unwrap();
     let library = project.path().join("twin.so");
     engine.library("probe").save(&library);
-    let line = "(cell: \"twin.so\", name: \"probe\", with: (does: \"keep without a load\"))";
+    let line = "(cell: \"twin.so\", trust: Own, name: \"probe\", with: (does: \"keep without a load\"))";
     let scene = |comment: &str| engine.scene("mended.ron", &format!("World(cells: [{line}]) {comment}"));
     let path = scene("");
     let mut live =

@@ -204,8 +204,9 @@ fn a_named_texture_is_made_once_for_all_its_users_and_freed_when_nobody_uses_it(
     add(probe.with_ports(|t| buffers(t, "score", "yell").replacen("large", "other", 1)), "other");
     let scene = project.path().join("assets/scenes/large.ron");
     let save = |on: [bool; 3]| {
-        let line =
-            |cell: &str, on: bool| format!("(cell: \"{cell}\", enabled: {on}, with: (does: \"large\")),");
+        let line = |cell: &str, on: bool| {
+            format!("(cell: \"{cell}\", trust: Own, enabled: {on}, with: (does: \"large\")),")
+        };
         let lines = [line("probe", on[0]), line("second.so", on[1]), line("other.so", on[2])];
         fs::write(scene.with_extension("tmp"), world(&["(cell: \"faulty\"),", &lines.concat()])).unwrap();
         fs::rename(scene.with_extension("tmp"), &scene).unwrap();

@@ -39,7 +39,7 @@ fn changes_are_carried_forward_to_the_owner_to_readers_and_to_the_gpu() {
         for rate in [60, 20] {
             let text = format!(
                 "(cell: \"probe\", at: {first}, with: (does: \"carry\")), \
-                 (cell: \"twin.so\", at: {second}, rate: {rate}, with: (does: \"carry\")),"
+                 (cell: \"twin.so\", trust: Own, at: {second}, rate: {rate}, with: (does: \"carry\")),"
             );
             let ran = lockstep(&engine, &text, &["--frames", "100", "--chaos", "5"]).ok();
             let what = format!("{first} and {second}, {rate} Hz");
@@ -170,7 +170,7 @@ fn a_now_port_waits_for_its_owner_and_a_circle_of_them_is_cut_at_one_port() {
     for (first, second) in [("Thread", "Process"), ("Process", "Thread")] {
         let text = format!(
             "(cell: \"probe\", at: {first}, with: (does: \"tell\")), \
-             (cell: \"twin.so\", at: {second}, with: (does: \"tell\")),"
+             (cell: \"twin.so\", trust: Own, at: {second}, with: (does: \"tell\")),"
         );
         let ran = lockstep(&engine, &text, &["--frames", "5", "--chaos", "2"]).ok();
         // The twin waits for the probe. The probe, which would have to wait for the twin, is told of the frame before.

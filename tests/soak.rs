@@ -25,7 +25,7 @@ const GROWTH_KIB: u64 = 64 << 10;
 /// The probe and its twin check in each tick that what they read is whole; the others are there to be killed.
 const SCENE: &str = r#"World(name: "Soak", cells: [
     (cell: "probe", at: Process, with: (does: "carry")),
-    (cell: "twin.so", at: Process, with: (does: "carry")),
+    (cell: "twin.so", trust: Own, at: Process, with: (does: "carry")),
     (cell: "camera"),
     (cell: "many-cubes", at: Process, with: (count: 50)),
     (cell: "bench-empty", name: "a", at: Process, with: (passes: 1)),

@@ -59,7 +59,7 @@ impl Rig {
         let text = format!(
             r#"World(rate: 60, cells: [
                 (cell: "camera", name: "neighbour", with: (fly: (at: (0, 0, 9), look: (0, 0, 0)))),
-                (cell: "assets/twin.so", name: "faulty", at: {at}, with: (tell_ticks: true, {with})),
+                (cell: "assets/twin.so", trust: Own, name: "faulty", at: {at}, with: (tell_ticks: true, {with})),
                 (cell: "tonemap"),
             ])"#
         );

@@ -303,7 +303,10 @@ fn with_faulty_create(rig: &Rig, how: &str, test: impl FnOnce(World)) {
     }
     let path = dir.path().join("libfaulty.so");
     std::fs::write(&path, bytes).unwrap();
-    test(rig.world(&format!(r#"World(cells: [(cell: "{}", name: "faulty")])"#, path.display()), Process));
+    test(rig.world(
+        &format!(r#"World(cells: [(cell: "{}", trust: Own, name: "faulty")])"#, path.display()),
+        Process,
+    ));
 }
 
 fn replaced_while_asking(rig: &Rig) {

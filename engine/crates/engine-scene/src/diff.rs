@@ -1,7 +1,8 @@
 //! What changed between two readings of a scene.
 use crate::scene::Scene;
 
-/// What changed, by the cells' names. A name that now means another cell is in `removed` and in `added`.
+/// What changed, by the cells' names. A name that now means another cell, or the same under another trust, is in
+/// `removed` and in `added`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SceneChanges {
     /// Cells of the new scene that the old one did not have, in the new order.
@@ -18,6 +19,8 @@ pub struct SceneChanges {
     pub rated: Vec<String>,
     /// Their state is saved after another time, or no longer, or from now on.
     pub checkpointed: Vec<String>,
+    /// They may take more or less.
+    pub limited: Vec<String>,
     /// They are on now and were off, or the other way round, or listen to another key.
     pub toggled: Vec<String>,
     /// The world's name changed.
@@ -43,12 +46,12 @@ pub fn diff(old: &Scene, new: &Scene) -> SceneChanges {
         ..SceneChanges::default()
     };
     for was in &old.cells {
-        if new.cell(&was.name).is_none_or(|is| is.cell != was.cell) {
+        if new.cell(&was.name).is_none_or(|is| !is.is_same_code(was)) {
             changes.removed.push(was.name.clone());
         }
     }
     for is in &new.cells {
-        let Some(was) = old.cell(&is.name).filter(|was| was.cell == is.cell) else {
+        let Some(was) = old.cell(&is.name).filter(|was| is.is_same_code(was)) else {
             changes.added.push(is.name.clone());
             continue;
         };
@@ -57,6 +60,7 @@ pub fn diff(old: &Scene, new: &Scene) -> SceneChanges {
             (&mut changes.moved, was.at != is.at),
             (&mut changes.rated, was.rate != is.rate),
             (&mut changes.checkpointed, was.checkpoint != is.checkpoint),
+            (&mut changes.limited, was.quotas.changed(&is.quotas).next().is_some()),
             (&mut changes.toggled, (was.enabled, was.on) != (is.enabled, is.on)),
         ] {
             if changed {
@@ -112,6 +116,23 @@ mod tests {
             ..SceneChanges::default()
         };
         assert_eq!(c, expected);
+    }
+
+    #[test]
+    fn another_trust_is_another_cell_and_other_quotas_are_not() {
+        let c = changes(
+            r#"(cell: "a"), (cell: "b"), (cell: "m.so", trust: Untrusted(read: ["x"]))"#,
+            r#"(cell: "a", quotas: (draws: 7)), (cell: "b", at: Process, trust: Untrusted), (cell: "m.so", trust: Untrusted(read: ["x", "y"]))"#,
+        );
+        let expected = SceneChanges {
+            added: names(&["b", "m"]),
+            removed: names(&["b", "m"]),
+            limited: names(&["a"]),
+            ..SceneChanges::default()
+        };
+        assert_eq!(c, expected);
+        let same = changes(r#"(cell: "m.so")"#, r#"(cell: "m.so", at: Process, trust: Untrusted())"#);
+        assert!(same.is_empty(), "{same:?}");
     }
 
     #[test]

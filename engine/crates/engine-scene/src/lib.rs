@@ -4,6 +4,7 @@
 //! - [`Scene::parse`] reads the text and collects its faults; [`Scene::check_cells`] finds cells that do not exist.
 //! - [`check_params`] checks what a cell was given in `with: (..)` against the port table of its library, and encodes
 //!   it as [`cell_abi::ports::ParamKind`] describes.
+//! - [`Quotas`] is the table of what a cell may take, [`Grants`] what a stranger's cell may use.
 //! - [`diff`] says what changed between two readings of a watched scene, by the cells' names.
 //! - [`SceneFault`] is one fault; printed, it looks like a compiler's message. A host makes more of them for what only
 //!   it can know (a missing file) with [`SceneCell::fault`].
@@ -30,14 +31,18 @@ mod diff;
 mod fault;
 mod node;
 mod params;
+mod quotas;
 mod read;
 mod scene;
 mod suggest;
 mod token;
+mod trust;
 
 pub use diff::{SceneChanges, diff};
 pub use fault::{MAX_FAULTS, SceneFault, Span};
 pub use params::{AssetParam, CheckedParams, check_params};
+pub use quotas::{Counts, Quota, Quotas};
 pub use scene::{
     CellRef, MAX_BYTES, MAX_CELLS, MAX_CHECKPOINT_S, MAX_NESTING, Params, Placement, Scene, SceneCell,
 };
+pub use trust::{BACKBUFFER, Grants, Trust};

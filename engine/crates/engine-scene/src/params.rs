@@ -2,7 +2,7 @@
 use crate::fault::{Faults, SceneFault, Span, quoted};
 use crate::node::{Entry, Node, Number, Value};
 use crate::scene::SceneCell;
-use crate::suggest;
+use crate::{suggest, trust};
 use cell_abi::ports::{Param, ParamKind, ParamValue, PortTable};
 use std::collections::HashMap;
 
@@ -27,11 +27,12 @@ pub struct AssetParam {
     pub span: Span,
 }
 
-/// Checks the parameters that `cell` was given against its table and encodes them.
+/// Checks the parameters that `cell` was given against its table and encodes them; of an untrusted cell also whether it
+/// was granted what it binds.
 ///
 /// # Errors
 /// Every fault: unknown, doubled and missing parameters, wrong types and counts, numbers that are not finite or do not
-/// fit, paths that leave the assets folder.
+/// fit, paths that leave the assets folder, names and assets that were not granted.
 pub fn check_params(cell: &SceneCell, table: &PortTable) -> Result<CheckedParams, Vec<SceneFault>> {
     let mut check = Check { table, faults: cell.faults(), given: HashMap::new(), groups: HashMap::new() };
     let nothing = Vec::new();
@@ -67,10 +68,24 @@ pub fn check_params(cell: &SceneCell, table: &PortTable) -> Result<CheckedParams
         let Some(value) = value else { continue };
         value.encode(&mut out.encoded);
         if let (ParamKind::Asset, ParamValue::Text(path), true) = (p.kind, value, there) {
+            if cell.trust.grants().is_some_and(|g| !g.may_open(&path)) {
+                let what =
+                    format!("`{}` is untrusted and was not granted the asset {}", cell.name, quoted(&path));
+                let help = format!(
+                    "if it may open it, write `trust: Untrusted(.., assets: [\"{}\"])`",
+                    path.escape_default()
+                );
+                check.faults.add_help(span, what, help);
+            }
             out.assets.push(AssetParam { param: p.name.clone(), path, span });
         }
     }
-    if check.faults.is_empty() { Ok(out) } else { Err(check.faults.into_list()) }
+    let mut faults = trust::check(cell, table);
+    if check.faults.is_empty() && faults.is_empty() {
+        return Ok(out);
+    }
+    faults.extend(check.faults.into_list());
+    Err(faults)
 }
 
 struct Check<'a> {

@@ -7,9 +7,11 @@ use cell_abi::input::Key;
 use cell_abi::ports::Rate;
 use std::sync::Arc;
 
+mod limits;
+
 const WORLD: [&str; 4] = ["name", "rate", "seed", "cells"];
-const CELL: [&str; 8] = ["cell", "name", "at", "rate", "with", "on", "enabled", "checkpoint"];
-const LATER: [&str; 1] = ["trust"];
+const CELL: [&str; 10] =
+    ["cell", "name", "at", "rate", "with", "on", "enabled", "checkpoint", "trust", "quotas"];
 const PLACES: [&str; 2] = ["Thread", "Process"];
 const EXAMPLE: &str = "a scene looks like `World(name: \"..\", cells: [(cell: \"tonemap\")])`";
 
@@ -75,7 +77,7 @@ impl Reader<'_, '_> {
                 return None;
             }
         };
-        let fields = self.fields(fields, "the world", &WORLD, &[]);
+        let fields = self.fields(fields, "the world", &WORLD);
         let name = fields.get("name").and_then(|n| self.title(n)).unwrap_or_else(|| stem(self.source.path()));
         let rate = fields.get("rate").and_then(|n| self.hertz(n)).unwrap_or(60);
         let seed = fields.get("seed").and_then(|n| self.seed(n)).unwrap_or(0);
@@ -151,7 +153,7 @@ impl Reader<'_, '_> {
         let called = called.map(|c| quoted(&stem(&c)).trim_matches('`').to_owned());
         self.faults.in_cell(called.as_deref());
 
-        let fields = self.fields(list, "a cell", &CELL, &LATER);
+        let fields = self.fields(list, "a cell", &CELL);
         let Some(cell_node) = fields.get("cell") else {
             let meant = |e: &Entry| e.name != "cell" && suggest::nearest(&e.name, CELL) == Some("cell");
             if list.iter().any(meant) {
@@ -166,7 +168,10 @@ impl Reader<'_, '_> {
             return None;
         };
         let cell = self.cell_ref(cell_node);
-        let at = fields.get("at").map_or(Some(Placement::Thread), |n| self.placement(n));
+        let (trust, gpu_ms) = self.trust(fields.get("trust"), cell.as_ref());
+        let at = self.place(&fields, &trust);
+        let quotas = self.quotas(fields.get("quotas"), &trust, gpu_ms);
+        let trust_span = fields.get("trust").map_or(cell_node.span, |n| n.span);
         let rate = fields.get("rate").and_then(|n| self.rate(n));
         let on = fields.get("on").and_then(|n| self.key(n));
         let enabled = match fields.get("enabled") {
@@ -202,10 +207,23 @@ impl Reader<'_, '_> {
             return None;
         }
         let (source, cell_span, with) = (self.source.clone(), cell_node.span, Params { node: with });
-        Some((
-            SceneCell { name, cell, at: at?, rate, on, enabled, checkpoint, with, source, cell_span },
-            named_at,
-        ))
+        let at = at?;
+        let cell = SceneCell {
+            name,
+            cell,
+            at,
+            rate,
+            on,
+            enabled,
+            checkpoint,
+            trust,
+            quotas,
+            with,
+            source,
+            cell_span,
+            trust_span,
+        };
+        Some((cell, named_at))
     }
 
     fn cell_ref(&mut self, node: &Node) -> Option<CellRef> {
@@ -377,17 +395,14 @@ impl Reader<'_, '_> {
         self.faults.add(node.span, format!("expected {what}, found {}", node.value.found()));
     }
 
-    /// Sorts fields by name; notes those that are unknown, doubled or not there yet.
-    fn fields<'n>(&mut self, list: &'n [Entry], of: &str, known: &[&str], later: &[&str]) -> Fields<'n> {
+    /// Sorts fields by name; notes those that are unknown or doubled.
+    fn fields<'n>(&mut self, list: &'n [Entry], of: &str, known: &[&str]) -> Fields<'n> {
         let mut fields = Fields(Vec::with_capacity(list.len()));
         for e in list {
             if self.faults.is_full() {
                 break;
             }
-            if later.contains(&e.name.as_str()) {
-                let what = format!("`{}` comes with a later release", e.name);
-                self.faults.add_help(e.name_span, what, "leave it out for now");
-            } else if !known.contains(&e.name.as_str()) {
+            if !known.contains(&e.name.as_str()) {
                 let what = format!("{of} has no field {}", quoted(&e.name));
                 let nowhere_near = suggest::nearest(&e.name, known.iter().copied()).is_none();
                 let help = if of == "a cell" && nowhere_near {

@@ -1,7 +1,9 @@
 //! A scene, checked.
 use crate::fault::{Faults, SceneFault, Source, Span, quoted};
 use crate::node::Node;
+use crate::quotas::Quotas;
 use crate::suggest;
+use crate::trust::Trust;
 use cell_abi::input::Key;
 use cell_abi::ports::Rate;
 use std::sync::Arc;
@@ -47,10 +49,16 @@ pub struct SceneCell {
     /// After how many seconds of the world's time its state is saved again, for a restart after a crash; above 0, at
     /// most [`MAX_CHECKPOINT_S`]. `None`: never.
     pub checkpoint: Option<f64>,
+    /// Whose code it is, and what it may use. A library that was not built here is untrusted when the scene is silent.
+    pub trust: Trust,
+    /// What it may take.
+    pub quotas: Quotas,
     /// What stands in `with: (..)`, not yet checked: see [`crate::check_params`].
     pub with: Params,
     pub(crate) source: Arc<Source>,
     pub(crate) cell_span: Span,
+    /// Where `trust` stands, or else `cell`.
+    pub(crate) trust_span: Span,
 }
 
 /// Which cell a line names.
@@ -136,6 +144,18 @@ impl SceneCell {
     #[must_use]
     pub fn checkpoint_frames(&self, rate: u32) -> Option<u64> {
         self.checkpoint.map(|seconds| ((seconds * f64::from(rate)).round() as u64).max(1))
+    }
+
+    /// Returns whether `other` is the same code under the same trust: an instance of the one can go on as the other.
+    #[must_use]
+    pub fn is_same_code(&self, other: &Self) -> bool {
+        (&self.cell, &self.trust) == (&other.cell, &other.trust)
+    }
+
+    /// Returns a fault of this cell that points at its `trust`.
+    #[must_use]
+    pub fn trust_fault(&self, what: impl Into<String>, help: Option<String>) -> SceneFault {
+        self.fault_at(self.trust_span, what, help)
     }
 
     /// Returns a fault of this cell that points at its `cell: ".."`: for what only a host can find out.

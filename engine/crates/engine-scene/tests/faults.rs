@@ -241,10 +241,6 @@ fn places_rates_and_keys() {
             ),
         );
     }
-    check_cell(
-        "(cell: \"a\", trust: Untrusted(read: [\"x\"], gpu_ms: 1.0))",
-        "2:13 `trust` comes with a later release [a] (leave it out for now)",
-    );
     check_cell("(cell: \"a\", rate: 1001)", "2:19 the rate `1001` is not a whole number from 1 to 1000 [a]");
     check_cell(
         "(cell: \"a\", rate: OnMial)",
