@@ -16,7 +16,7 @@ use engine_frame::{
     plan::CellLine,
     wgsl,
 };
-use engine_host::{Project, builder::BuiltCell};
+use engine_host::{Project, builder::BuiltCell, trust};
 use engine_scene::{Scene, SceneCell, SceneFault, check_params};
 use std::{path::Path, process::ExitCode, sync::Arc};
 use tracing::subscriber::{NoSubscriber, with_default};
@@ -82,10 +82,12 @@ fn words(project: &Project, scene: &Scene) -> anyhow::Result<Vec<SceneFault>> {
 fn shader_fault(project: &Project, cell: &SceneCell, built: &BuiltCell) -> Option<SceneFault> {
     let path = built.shaders.join(built.ports.shader.as_ref()?);
     let shown = path.strip_prefix(&project.root).unwrap_or(&path).display().to_string();
+    let origin = trust::shader_origin(cell);
     let what = match std::fs::read_to_string(&path) {
         Err(error) => format!("the shader {shown} cannot be read: {error}"),
         Ok(body) => {
-            let message = engine_render::check_shader(&shown, &wgsl::header(&built.ports), &body).err()?;
+            let message =
+                engine_render::check_shader(&shown, &wgsl::header(&built.ports), &body, origin).err()?;
             format!("its shader has a fault:\n{message}")
         }
     };

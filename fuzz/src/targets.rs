@@ -23,6 +23,7 @@ use engine_frame::{
     wgsl,
 };
 use engine_host::child_wire::{Answer, Packet, ToChild, ToHost, WirePort, WireRead, WireTurn, WireWrite};
+use engine_render::ShaderOrigin;
 use engine_scene::{Scene, check_params, diff};
 use engine_sys::{MapRw, RingConsumer, RingProducer, create_ring};
 use std::sync::{Arc, LazyLock};
@@ -579,9 +580,11 @@ const WGSL_WORDS: &[&[u8]] = &[
 
 fn shader(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    let checked = engine_render::check_shader("s.wgsl", "", text);
-    if let Err(message) = &checked {
+    let check = |origin| engine_render::check_shader("s.wgsl", "", text, origin);
+    let (own, theirs) = (check(ShaderOrigin::Own), check(ShaderOrigin::Untrusted));
+    for message in [&own, &theirs].into_iter().filter_map(|checked| checked.as_ref().err()) {
         assert!(message.contains("s.wgsl"), "{message}");
     }
-    checked.is_ok()
+    assert!(own.is_ok() || theirs.is_err(), "a stranger's shader may not do more");
+    own.is_ok()
 }

@@ -15,7 +15,9 @@ use engine_frame::{
         PlannedDraw, PlannedPass, PlannedRaster, PlannedWork, Run, ShaderId,
     },
 };
-use engine_render::{Backend, FrameReport, RenderConfig, RenderEvent, Renderer, ShaderSource, UploadTier};
+use engine_render::{
+    Backend, FrameReport, RenderConfig, RenderEvent, Renderer, ShaderOrigin, ShaderSource, UploadTier,
+};
 use engine_sys::{MapRo, MapRw, Memfd};
 use std::{sync::Arc, time::Duration};
 
@@ -122,6 +124,7 @@ impl Side {
             path: "upload.wgsl".to_owned(),
             header: String::new(),
             body: SHADER.to_owned(),
+            origin: ShaderOrigin::Own,
         })?;
         let mut side =
             Self { renderer, thread, memory: Arc::new(memory), plan: Arc::new(plan(bytes)), frame: 0 };

@@ -43,6 +43,7 @@ mod staged;
 mod succession;
 pub mod swap;
 pub mod thread_cell;
+pub mod trust;
 pub mod turn;
 pub mod turns;
 pub mod watch;

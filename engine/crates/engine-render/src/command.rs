@@ -15,6 +15,18 @@ pub struct ShaderSource {
     pub header: String,
     /// The file's text.
     pub body: String,
+    /// Whose code it is.
+    pub origin: ShaderOrigin,
+}
+
+/// Whose code a shader is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShaderOrigin {
+    /// Our own: it is compiled as it is written.
+    #[default]
+    Own,
+    /// A stranger's: its loops end, as [`FUEL`](crate::FUEL) says.
+    Untrusted,
 }
 
 /// Bytes written once, bound as a texture or a buffer. The renderer keeps them for the day the device is lost.

@@ -12,6 +12,7 @@
 //!   pixels stay.
 //! - **A bad shader never reaches the screen.** Text is scanned, parsed, checked against the passes that use
 //!   it, compiled and drawn with once on a thread of its own before it takes over.
+//! - **A stranger's shader ends.** Its loops run on fuel ([`FUEL`]); what fuel does not bound is refused.
 //! - **A plan costs once.** Targets, bind groups and pipelines are made when the plan changes; a frame replays
 //!   them.
 //! - **Slots are the GPU's until it is done with them.** Where it reads them in place or copies them itself, a frame
@@ -24,7 +25,7 @@
 //! | `prepare`, `encode` | a plan turned into wgpu objects; replaying it (the hot path) |
 //! | `targets`, `buffers`, `shared`, `sealed`, `layouts` | what lives on the GPU |
 //! | `upload` | tiers, the probe, and the import of shared memory: the one room of `unsafe` |
-//! | `shader` | scan, check, messages, pipelines, the compile thread |
+//! | `shader` | scan, check, fuel, messages, pipelines, the compile thread |
 //! | `screen`, `capture`, `timing` | the window or its stand-in, pictures and times read back |
 //!
 //! Neighbours: `engine-frame` makes plans and packets, `engine-host` implements
@@ -53,11 +54,12 @@ mod timing;
 mod upload;
 mod worker;
 
-pub use command::{RendererGone, SealError, SealedData, SealedShape, ShaderSource};
+pub use command::{RendererGone, SealError, SealedData, SealedShape, ShaderOrigin, ShaderSource};
 pub use config::{AdapterReport, Backend, OpenError, PresentPace, RenderConfig, SurfaceSource};
 pub use event::{CpuTimes, FrameReport, GpuTimes, Image, PassFault, PassLabel, RenderEvent};
 pub use renderer::{Renderer, SubmitError};
 pub use shader::check::check_shader;
+pub use shader::fuel::FUEL;
 pub use upload::{UnknownTier, UploadReport, UploadTier};
 /// The two window traits that [`SurfaceSource`] takes, in the version it takes.
 pub use wgpu::rwh as raw_window_handle;

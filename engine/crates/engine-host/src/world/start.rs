@@ -10,6 +10,7 @@ use crate::{
     process_cell::{ProcessCell, Start},
     spawner,
     thread_cell::ThreadCell,
+    trust,
     turn::{Maker, Placed, Work},
 };
 use engine_frame::{links::start_order, plan::ShaderId, wgsl};
@@ -131,7 +132,13 @@ impl World {
         }
         entry.shader_hash = Some(hash);
         let header = wgsl::header(&built.ports);
-        self.renderer.set_shader(ShaderSource { id: entry.shader, path: shown, header, body: text })
+        self.renderer.set_shader(ShaderSource {
+            id: entry.shader,
+            path: shown,
+            header,
+            body: text,
+            origin: trust::shader_origin(&entry.scene),
+        })
     }
 
     /// Makes an instance for each declared cell that has none, and waits for them. In start order: a cell comes

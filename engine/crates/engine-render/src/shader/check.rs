@@ -1,6 +1,9 @@
 //! From text to a checked module, and what its entry points need.
-use super::{compiler::STACK_BYTES, message::Text, scan};
-use crate::{command::ShaderSource, gpu::Gpu};
+use super::{compiler::STACK_BYTES, fuel, message::Text, scan};
+use crate::{
+    command::{ShaderOrigin, ShaderSource},
+    gpu::Gpu,
+};
 use naga::valid::ValidationFlags;
 use std::{borrow::Cow, thread};
 
@@ -46,16 +49,18 @@ pub(crate) struct Need<'a> {
 }
 
 /// Checks a shader's text by itself, without a device: size, nesting, syntax, types. `path` is the file as
-/// messages name it, `header` the engine's declarations before `body` (see `engine_frame::wgsl`).
+/// messages name it, `header` the engine's declarations before `body` (see `engine_frame::wgsl`). Of an untrusted one also
+/// what only those may not do.
 ///
 /// # Errors
 /// The message for the file's author, with line and caret.
-pub fn check_shader(path: &str, header: &str, body: &str) -> Result<(), String> {
+pub fn check_shader(path: &str, header: &str, body: &str, origin: ShaderOrigin) -> Result<(), String> {
     let text = Text { path, header, body };
     thread::scope(|scope| {
         // Any caller may have a small stack.
         let checked = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || {
-            parse(&text, wgpu::Features::empty(), wgpu::DownlevelFlags::all()).map(drop)
+            let (mut module, _) = parse(&text, wgpu::Features::empty(), wgpu::DownlevelFlags::all())?;
+            fuelled(&text, &mut module, origin)
         });
         match checked.map(thread::ScopedJoinHandle::join) {
             Ok(Ok(checked)) => checked,
@@ -77,13 +82,24 @@ fn parse(
     Ok((module, info))
 }
 
+/// Puts fuel into a stranger's module.
+fn fuelled(text: &Text<'_>, module: &mut naga::Module, origin: ShaderOrigin) -> Result<(), String> {
+    match origin {
+        ShaderOrigin::Own => Ok(()),
+        ShaderOrigin::Untrusted => {
+            fuel::add(module).map_err(|why| format!("error: {why}\n  --> {}", text.path))
+        }
+    }
+}
+
 /// Checks a text and makes its module. Returns the message for its author.
 ///
 /// Needs a large stack: naga calls itself as deep as the text is nested.
 pub(crate) fn compile(gpu: &Gpu, shader: &ShaderText) -> Result<Module, String> {
     let text = shader.text();
-    let (module, info) = parse(&text, gpu.features, gpu.downlevel)?;
+    let (mut module, info) = parse(&text, gpu.features, gpu.downlevel)?;
     let entries = entries(&module, &info);
+    fuelled(&text, &mut module, shader.source.origin)?;
     let (module, fault) = gpu.creating(|| {
         gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(text.path),

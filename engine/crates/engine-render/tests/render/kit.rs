@@ -178,8 +178,13 @@ impl Kit {
     }
 
     pub(crate) fn shader(&self, id: u32, body: &str) {
+        self.shader_of(id, body, ShaderOrigin::Own);
+    }
+
+    pub(crate) fn shader_of(&self, id: u32, body: &str, origin: ShaderOrigin) {
         let path = format!("shaders/cell{id}/cell{id}.wgsl");
-        let source = ShaderSource { id: ShaderId(id), path, header: HEADER.into(), body: body.into() };
+        let source =
+            ShaderSource { id: ShaderId(id), path, header: HEADER.into(), body: body.into(), origin };
         self.renderer.set_shader(source).unwrap();
     }
 

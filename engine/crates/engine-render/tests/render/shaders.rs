@@ -2,7 +2,10 @@
 use crate::kit::*;
 use cell_abi::ports::{StartValue, TextureFormat};
 use engine_frame::plan::*;
-use engine_render::RenderEvent;
+use engine_render::{
+    FUEL, RenderEvent,
+    ShaderOrigin::{Own, Untrusted},
+};
 use std::sync::Arc;
 
 const RED_PX: [u8; 4] = [255, 0, 0, 255];
@@ -66,12 +69,12 @@ fn a_broken_shader_is_reported_once_and_survives_device_loss_and_new_plans() {
 
 #[test]
 fn a_text_is_checked_without_a_device() {
-    assert_eq!(engine_render::check_shader("a.wgsl", HEADER, RED), Ok(()));
+    assert_eq!(engine_render::check_shader("a.wgsl", HEADER, RED, Own), Ok(()));
     let message =
-        engine_render::check_shader("a.wgsl", HEADER, &RED.replace("1.0)", "1.0, oops)")).unwrap_err();
+        engine_render::check_shader("a.wgsl", HEADER, &RED.replace("1.0)", "1.0, oops)"), Own).unwrap_err();
     assert!(message.contains("a.wgsl:1:"), "{message}");
     let sum = format!("fn f() {{ let x = 1{}; }}", "+1".repeat(100_000));
-    assert!(engine_render::check_shader("a.wgsl", HEADER, &sum).unwrap_err().contains("2000 tokens"));
+    assert!(engine_render::check_shader("a.wgsl", HEADER, &sum, Own).unwrap_err().contains("2000 tokens"));
 }
 
 /// Thousands of small damages to a shader: each gets a verdict with a place in the file, none a crash.
@@ -83,7 +86,7 @@ fn damaged_texts_are_messages() {
             let w = Wave(params.tint.x, in.uv); if sum(w) > 1.0 { discard; }
             return textureSample(scene, linear_clamp, w.at) * array<f32, 2>(1.0, 0.5)[u32(w.at.x)];
         }";
-    assert_eq!(engine_render::check_shader("a.wgsl", HEADER, text), Ok(()));
+    assert_eq!(engine_render::check_shader("a.wgsl", HEADER, text, Own), Ok(()));
     let chars: Vec<char> = text.chars().collect();
     let junk: Vec<char> = "(){}[]<>;:,.@+-*/&|!=\"'#$é\u{feff}\n\0 0xu_a".chars().collect();
     let mut seed = 7_u64;
@@ -103,7 +106,7 @@ fn damaged_texts_are_messages() {
             }
         }
         let damaged: String = damaged.into_iter().collect();
-        if let Err(message) = engine_render::check_shader("a.wgsl", HEADER, &damaged) {
+        if let Err(message) = engine_render::check_shader("a.wgsl", HEADER, &damaged, Own) {
             assert!(message.starts_with("error: ") && message.contains("--> a.wgsl"), "{message}\n{damaged}");
             assert!(!message.contains("crashed"), "{message}\n{damaged}");
         }
@@ -305,4 +308,46 @@ fn frames_go_on_while_shaders_compile() {
     while kit.picture(&plan).pixel(1, 1) == RED_PX {}
     assert_eq!(kit.picture(&plan).pixel(1, 1), GREEN_PX);
     assert_eq!(kit.faults(), vec![]);
+}
+
+/// A shader that counts its iterations in a loop that does not end by itself: red when it was left after `count` of them.
+fn counting(head: &str, count: u32) -> String {
+    format!(
+        "@fragment fn red(in: Full) -> @location(0) vec4f {{
+            var n = 0u; {head} {{ n++; }}
+            return select(vec4f(0.0, 1.0, 0.0, 1.0), vec4f(1.0, 0.0, 0.0, 1.0), n == {count}u);
+        }}"
+    )
+}
+
+#[test]
+fn an_endless_loop_of_an_untrusted_shader_ends_when_its_fuel_is_used_up() {
+    let mut kit = Kit::vulkan();
+    let plan = red_plan(1);
+    for head in ["while n < 4294967295u", "for (;n < 4294967295u;)", "for (; n < 4294967295u; n += 0u)"] {
+        kit.shader_of(0, &counting(head, FUEL), Untrusted);
+        assert_eq!(kit.picture(&plan).pixel(1, 1), RED_PX, "{head}");
+        assert_eq!(kit.verdict(0), Ok(()), "{head}");
+    }
+    // Short loops run as they are written, one after the other, and all of them on one tank.
+    kit.shader_of(0, &counting("for (var i = 0u; i < 1000u; i++)", 1000), Untrusted);
+    assert_eq!(kit.picture(&plan).pixel(1, 1), RED_PX);
+    let half = FUEL / 2;
+    let first = format!("for (var i = 0u; i < {half}u; i++) {{ n++; }} while n < 4294967295u");
+    // The look that ends the first one costs as well.
+    kit.shader_of(0, &counting(&first, FUEL - 1), Untrusted);
+    assert_eq!(kit.picture(&plan).pixel(1, 1), RED_PX);
+    // Our own run as they are written.
+    let more = FUEL + 1000;
+    kit.shader_of(0, &counting(&format!("for (var i = 0u; i < {more}u; i++)"), more), Own);
+    assert_eq!(kit.picture(&plan).pixel(1, 1), RED_PX);
+}
+
+#[test]
+fn what_no_untrusted_shader_may_do_is_a_message() {
+    let barrier =
+        "@compute @workgroup_size(4) fn a() { for (var i = 0; i < 3; i++) { workgroupBarrier(); } }";
+    assert_eq!(engine_render::check_shader("a.wgsl", HEADER, barrier, Own), Ok(()));
+    let message = engine_render::check_shader("a.wgsl", HEADER, barrier, Untrusted).unwrap_err();
+    assert!(message.contains("barrier") && message.ends_with("--> a.wgsl"), "{message}");
 }
