@@ -72,7 +72,12 @@ fn words(project: &Project, scene: &Scene) -> anyhow::Result<Vec<SceneFault>> {
         faults.extend(shader_fault(project, cell, &built));
         if takes_part(cell) {
             let (line, table) = (CellLine(n as u32), Arc::clone(&built.ports));
-            decls.push(CellDecl { line, name: cell.name.as_str().into(), table });
+            decls.push(CellDecl {
+                line,
+                name: cell.name.as_str().into(),
+                table,
+                standing: trust::standing(cell),
+            });
         }
     }
     faults.extend(declarations(scene, &decls));

@@ -15,7 +15,7 @@ use cell_wire::{
     SealedBind, Store, Topology, ViewOf, Work,
 };
 use engine_frame::{
-    contracts::{CellDecl, Contracts},
+    contracts::{CellDecl, Contracts, Standing},
     limits::Limits,
     plan::{CellLine, ShaderId},
     planner::{CellPasses, PlanInput, plan},
@@ -121,6 +121,7 @@ fn ports(bytes: &[u8]) -> bool {
         line: CellLine(line),
         name: name.into(),
         table: Arc::new(table),
+        standing: if line == 0 { Standing::Own } else { Standing::Untrusted },
     };
     let mut contracts = Contracts::default();
     let faults = contracts.declare(&[decl(0, "a", table), decl(1, "b", again)]);
@@ -244,6 +245,7 @@ fn wire_seeds() -> Vec<Vec<u8>> {
         path: "/x.so".to_owned(),
         name: "x".to_owned(),
         log_level: cell_abi::LogLevel::WARN,
+        mail: 64,
         rings: [65_792, 65_792],
     };
     let region = Packet::Region { region: 1, data: 4096, headers: 4096 };
@@ -438,7 +440,8 @@ fn passes(bytes: &[u8]) -> bool {
     static WORLD: LazyLock<Contracts> = LazyLock::new(|| {
         let table = Arc::new(PortTable::parse(PORTS).expect("a good table"));
         let mut contracts = Contracts::default();
-        contracts.declare(&[CellDecl { line: CellLine(0), name: "city".into(), table }]);
+        let (line, name, standing) = (CellLine(0), "city".into(), Standing::Own);
+        contracts.declare(&[CellDecl { line, name, table, standing }]);
         contracts
     });
     let Ok(list) = cell_wire::decode::<PassList>(bytes) else { return false };

@@ -5,7 +5,14 @@
 )]
 
 use cell::prelude::*;
-use std::ffi::{c_int, c_long};
+use std::{
+    ffi::{c_int, c_long},
+    os::fd::AsFd as _,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
+};
 
 /// How to fail in `create`, which gets no parameters: after the colon. A test changes these bytes in a copy of the
 /// library.
@@ -56,6 +63,11 @@ pub(crate) fn fail(how: &str) {
         "run" => tell(how, std::process::Command::new("/bin/true").status().map(drop)),
         "greedy" => tell(how, Vec::<u8>::new().try_reserve_exact(10 << 30).map_err(std::io::Error::other)),
         "spy" => tell(how, trace_the_first_process()),
+        "hoard" => hoard(),
+        "threads" => threads(),
+        "files" => files(),
+        // Done where the slot is: see `scribble`.
+        "scribble" => {}
         "print" => write_to_stderr(),
         "memory" => drop(std::hint::black_box(Vec::<u8>::with_capacity(1 << 60))),
         other => panic!("there is no way to fail called `{other}`"),
@@ -68,6 +80,85 @@ fn tell(what: &str, result: std::io::Result<()>) {
         Ok(()) => error!("{what} was allowed"),
         Err(error) => info!("{what} was denied: {error}"),
     }
+}
+
+/// Takes and uses memory until there is no more.
+fn hoard() {
+    let mut held: Vec<Vec<u8>> = Vec::new();
+    let refused = loop {
+        let mut block = Vec::new();
+        match block.try_reserve_exact(1 << 20) {
+            Ok(()) => block.resize(1 << 20, 1),
+            Err(error) => break error,
+        }
+        held.push(block);
+    };
+    let count = held.len();
+    drop(held);
+    info!("it holds {count} MiB, then: {refused}");
+}
+
+/// Starts threads until there are no more.
+fn threads() {
+    let (stop, stopped) = (AtomicBool::new(false), &AtomicU32::new(0));
+    let wait = || {
+        while !stop.load(Relaxed) {
+            std::thread::yield_now();
+        }
+        stopped.fetch_add(1, Relaxed);
+    };
+    let (count, refused) = std::thread::scope(|scope| {
+        let mut count = 0;
+        let refused = loop {
+            match std::thread::Builder::new().stack_size(64 << 10).spawn_scoped(scope, wait) {
+                Ok(_) => count += 1,
+                Err(error) => break error,
+            }
+        };
+        stop.store(true, Relaxed);
+        (count, refused)
+    });
+    info!("it has {count} more threads, then: {refused}");
+}
+
+/// Opens what it has open once more, until it may not.
+fn files() {
+    let mut held = Vec::new();
+    let refused = loop {
+        match std::io::stdout().as_fd().try_clone_to_owned() {
+            Ok(fd) => held.push(fd),
+            Err(error) => break error,
+        }
+    };
+    info!("it has {} more files, then: {refused}", held.len());
+}
+
+/// From now on writes to this slot at any time, published or not.
+pub(crate) fn scribble(slot: &mut [f32]) {
+    static SLOTS: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
+    let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = (slot.as_mut_ptr().expose_provenance(), slot.len());
+    if slots.contains(&place) {
+        return;
+    }
+    slots.push(place);
+    if slots.len() > 1 {
+        return;
+    }
+    std::thread::spawn(|| {
+        let mut n = 0.0;
+        loop {
+            for (at, len) in SLOTS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                for element in 0..*len {
+                    let to = std::ptr::with_exposed_provenance_mut::<f32>(*at).wrapping_add(element);
+                    // SAFETY: the slot is mapped for writing as long as its region lives; that others read it meanwhile
+                    // is what the test is about.
+                    unsafe { to.write_volatile(n) };
+                }
+            }
+            n -= 1.0;
+        }
+    });
 }
 
 unsafe extern "C" {

@@ -122,6 +122,9 @@ impl Cell for Faulty {
             info!("in frame {} it has ticked {}", cx.frame().0, self.ticks);
         }
         self.check_limit(cx);
+        if asked(cx.params(), "tick") == "scribble" {
+            cx.numbers().update(crash::scribble);
+        }
         if !cx.params().send_to.is_empty()
             && let Err(error) = cx.send(&cx.params().send_to, &self.ticks.to_le_bytes())
         {

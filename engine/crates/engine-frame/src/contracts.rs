@@ -8,7 +8,8 @@
 //!   is its own matter. A buffer has one owner, whose count is the capacity; a reader's count says nothing.
 //!
 //! Declarations of writers count before those of readers, then the line in the scene decides: the later one is
-//! at fault. A cell at fault is left out as a whole, and nobody is in the wrong because of it; the rest goes on.
+//! at fault. What an untrusted cell declares counts after all of that, so that it puts nobody else in the wrong. A cell
+//! at fault is left out as a whole, and nobody is in the wrong because of it; the rest goes on.
 mod agree;
 mod fault;
 mod world;
@@ -31,6 +32,16 @@ use world::{World, world_name};
 /// The largest buffer: dirty ranges are 32-bit, and a slot is mapped several times.
 pub const MAX_BUFFER_BYTES: u64 = 1 << 30;
 
+/// Whose word counts first when cells mean different things by one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// Built here, or vouched for.
+    #[default]
+    Own,
+    /// A stranger's: its word counts last.
+    Untrusted,
+}
+
 /// An enabled cell of the scene.
 #[derive(Clone, Debug)]
 pub struct CellDecl {
@@ -40,6 +51,8 @@ pub struct CellDecl {
     pub name: Arc<str>,
     /// What it declares.
     pub table: Arc<PortTable>,
+    /// How much its word counts.
+    pub standing: Standing,
 }
 
 /// What a port stands for.
@@ -140,9 +153,11 @@ impl Contracts {
         let world = loop {
             let mut world = World::default();
             let mut found = Vec::new();
-            for readers in [false, true] {
-                for cell in &sorted {
-                    world.add(cell, readers, &mut found);
+            for standing in [Standing::Own, Standing::Untrusted] {
+                for readers in [false, true] {
+                    for cell in sorted.iter().filter(|c| c.standing == standing) {
+                        world.add(cell, readers, &mut found);
+                    }
                 }
             }
             if found.is_empty() {
@@ -226,6 +241,8 @@ impl Contracts {
         let World { targets, mut buffers, .. } = world;
         let mut buffer_ids = Vec::new();
         for b in &mut buffers {
+            // Those of untrusted cells were added last.
+            b.readers.sort_unstable();
             let key = (owner_name(b), b.name.clone());
             let kept = self
                 .known
@@ -243,7 +260,8 @@ impl Contracts {
         }
         let mut target_ids = Vec::new();
         self.targets.clear();
-        for t in targets {
+        for mut t in targets {
+            t.contract.writers.sort_unstable();
             let id = TargetId(self.names.number(&t.contract.name));
             target_ids.push(id);
             self.targets.push(TargetContract { id, ..t.contract });

@@ -11,7 +11,7 @@ fn cell(line: u32, name: &str, ports: &str) -> CellDecl {
     }
     text += "end\n";
     let table = Arc::new(PortTable::parse(&text).expect(&text));
-    CellDecl { line: CellLine(line), name: name.into(), table }
+    CellDecl { line: CellLine(line), name: name.into(), table, standing: Standing::Own }
 }
 
 const COLOR: &str = "texture rgba16float screen 1/1 mips 1 clear 0 0 0 0";
@@ -266,4 +266,33 @@ proptest! {
         prop_assert_eq!(a.buffers(), b.buffers());
         prop_assert_eq!(a.cells().len() + fa.len(), n as usize, "each cell here has at most one fault");
     }
+}
+
+#[test]
+fn an_untrusted_cell_puts_nobody_else_in_the_wrong() {
+    let stranger = |line, ports: &str| CellDecl { standing: Standing::Untrusted, ..cell(line, "mod", ports) };
+    let half = "texture rgba16float screen 1/2 mips 1 clear 0 0 0 0";
+    let mut c = Contracts::default();
+    // It stands first and writes, and still the one that only reads is right.
+    for (theirs, ours, words) in [
+        ("output x", "input x", "its size is 1/2 of the screen in `mod`, the screen's in `ours`"),
+        ("output x", "output x", "because `ours` is trusted and it is not"),
+        ("input x", "input x", "because `ours` is trusted and it is not"),
+        ("input x", "output x", "because `ours` writes it and so says what it is"),
+    ] {
+        let faults = c.declare(&[
+            stranger(0, &format!("{theirs} {half}")),
+            cell(1, "ours", &format!("{ours} {COLOR}")),
+        ]);
+        assert_eq!(faults.iter().map(|f| f.line()).collect::<Vec<_>>(), [CellLine(0)], "{theirs} {ours}");
+        assert!(faults[0].to_string().contains(words), "{}", faults[0]);
+    }
+    let buffer = format!("output y storage Pose 4\n{POSE}");
+    let faults = c.declare(&[stranger(0, &buffer), cell(1, "ours", &buffer)]);
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].to_string().contains("only one cell can, and `ours` is trusted"), "{}", faults[0]);
+    // What it was granted to write it writes in its place.
+    let faults = c
+        .declare(&[stranger(0, &format!("output x {COLOR}")), cell(1, "ours", &format!("output x {COLOR}"))]);
+    assert_eq!((faults.len(), &c.targets()[0].writers), (0, &vec![CellLine(0), CellLine(1)]));
 }

@@ -23,7 +23,7 @@
 //!
 //! // Declared once, and again when the scene changes.
 //! let table = PortTable::parse("cell-ports 1\nabi 1.0\nname walk_v1\nrate 60\nport output n counts - 8\nend\n")?;
-//! let cells = [CellDecl { line: CellLine(0), name: "walk".into(), table: Arc::new(table) }];
+//! let cells = [CellDecl { line: CellLine(0), name: "walk".into(), table: Arc::new(table), standing: Standing::Own }];
 //! let mut contracts = Contracts::default();
 //! assert!(contracts.declare(&cells).is_empty(), "a fault names the cell, the port and the difference");
 //! let (now, _cycles) = NowGraph::new(&contracts);

@@ -153,7 +153,7 @@ fn groups(contracts: &Contracts, ports: &BTreeMap<(CellLine, u16), CellLine>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contracts::CellDecl;
+    use crate::contracts::{CellDecl, Standing};
     use cell_abi::ports::PortTable;
 
     /// `(name, what it writes, what it reads, what it reads now)`, words apart by spaces.
@@ -171,7 +171,7 @@ mod tests {
                     }
                 }
                 let table = Arc::new(PortTable::parse(&(text + "end\n")).expect("good"));
-                CellDecl { line: CellLine(n as u32), name: (*name).into(), table }
+                CellDecl { line: CellLine(n as u32), name: (*name).into(), table, standing: Standing::Own }
             })
             .collect();
         let mut c = Contracts::default();

@@ -1,12 +1,17 @@
 use super::*;
-use crate::contracts::CellDecl;
+use crate::contracts::{CellDecl, Standing};
 use cell_abi::ports::PortTable;
 use cell_wire::{Blend, ColorTarget, Draw, Pass, Raster, Work};
 
 fn world() -> Contracts {
     let text = "cell-ports 1\nabi 1.0\nname a_v1\nrate 60\nport output picture backbuffer\nend\n";
     let table = Arc::new(PortTable::parse(text).expect("good"));
-    let cell = |line, name: &str| CellDecl { line: CellLine(line), name: name.into(), table: table.clone() };
+    let cell = |line, name: &str| CellDecl {
+        line: CellLine(line),
+        name: name.into(),
+        table: table.clone(),
+        standing: Standing::Own,
+    };
     let mut c = Contracts::default();
     assert_eq!(c.declare(&[cell(0, "a"), cell(1, "b")]), []);
     c

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    contracts::CellDecl,
+    contracts::{CellDecl, Standing},
     plan::{
         Bound, BufferId, BufferSource, CountSource, DynamicCount, Load, PlannedCount, PlannedRaster,
         PlannedWork, SealedKind, TextureView,
@@ -36,7 +36,12 @@ pub(super) fn scene(cells: &[(&str, &str, Vec<Pass>)]) -> Scene {
                 text += "\n";
             }
             let table = PortTable::parse(&(text + "end\n")).expect(ports);
-            CellDecl { line: CellLine(n), name: (*name).into(), table: Arc::new(table) }
+            CellDecl {
+                line: CellLine(n),
+                name: (*name).into(),
+                table: Arc::new(table),
+                standing: Standing::Own,
+            }
         })
         .collect();
     let mut contracts = Contracts::default();

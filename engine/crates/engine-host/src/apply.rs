@@ -28,12 +28,12 @@ impl World {
         for line in &scene.cells {
             let kept = old
                 .iter_mut()
-                .find(|c| c.as_ref().is_some_and(|c| *c.name == *line.name && c.scene.cell == line.cell))
+                .find(|c| c.as_ref().is_some_and(|c| *c.name == *line.name && c.scene.is_same_code(line)))
                 .and_then(Option::take);
             let entry = match kept {
                 None => self.new_entry(line.clone()),
                 Some(mut entry) => {
-                    entry.scene = line.clone();
+                    let quotas = std::mem::replace(&mut entry.scene, line.clone()).quotas;
                     let anew = self.is_built_anew(&entry);
                     if matches!(entry.life, Life::Down { .. }) {
                         // Whatever was wrong may be mended: start it anew.
@@ -48,12 +48,15 @@ impl World {
                             entry.on = line.enabled;
                         }
                         self.change_params(&mut entry);
-                        if changes.moved.contains(&line.name) {
+                        if changes.moved.contains(&line.name) && !line.trust.is_untrusted() {
                             let at = self.options.placement.unwrap_or(line.at);
                             self.swaps.plan_move(&mut entry, at, self.frame);
                         }
                         if anew {
                             self.swaps.plan(&mut entry, Ask::SWAP, self.frame);
+                        }
+                        if changes.limited.contains(&line.name) {
+                            entry.change_quotas(&quotas, self.placement(&entry));
                         }
                         if changes.checkpointed.contains(&line.name) {
                             entry.change_checkpoint();
@@ -93,7 +96,7 @@ impl World {
 
     /// Lets go of an entry that is no longer in the scene.
     pub(crate) fn leave(&mut self, mut gone: CellEntry) -> Result<(), engine_render::RendererGone> {
-        self.swaps.leave(&mut gone, self.frame);
+        self.swaps.leave(&mut gone, self.frame, "the cell left the scene");
         self.book.discard(&gone.name);
         if gone.turn.is_none() {
             // Its turn is under way: nothing that it does counts any more.

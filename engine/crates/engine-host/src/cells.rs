@@ -2,6 +2,7 @@
 use crate::{
     builder::BuiltCell,
     cx::InstanceCx,
+    frame::GpuUse,
     kept::Kept,
     library::CellLibrary,
     metrics::LastSecond,
@@ -15,10 +16,14 @@ use engine_frame::{
     mailbox::Mailbox,
     plan::{BufferId, ShaderId},
     schedule::{CellClock, DueTick},
+    slots::PublicationFault,
     supervise::Supervisor,
 };
 use engine_scene::{Placement, SceneCell};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+/// How many names of receivers that get nothing are told of one sender.
+const UNKNOWN_TOLD: usize = 8;
 
 /// What an entry's instance is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,7 +182,7 @@ pub struct CellEntry {
     pub list: Option<Arc<PassList>>,
     /// The ids of what its instances sealed: what its passes may name.
     pub sealed: BTreeSet<u64>,
-    /// Names that it sent messages to and that no cell has: each is told once, and not more than a few.
+    /// Names that it sent messages to and that no cell has, or that it was not granted: each is told once, and not more than a few.
     pub unknown_receivers: BTreeSet<Box<str>>,
     /// What the newest plan found wrong with them; empty while all is well.
     pub list_faults: Vec<String>,
@@ -189,6 +194,10 @@ pub struct CellEntry {
     pub has_loaded: bool,
     /// When to restart it.
     pub restart: Supervisor,
+    /// How much GPU time it takes.
+    pub gpu: GpuUse,
+    /// Why its newest publication was refused; `None` while all is well. Told when it changes.
+    pub refused: Option<PublicationFault>,
     /// Its mail.
     pub mailbox: Mailbox,
     /// What its next instance starts from.
@@ -252,6 +261,8 @@ impl CellEntry {
             hung: false,
             has_loaded: false,
             restart: Supervisor::default(),
+            gpu: GpuUse::default(),
+            refused: None,
             mailbox: Mailbox::default(),
             succession: Succession::default(),
             kept: None,
@@ -330,6 +341,14 @@ impl CellEntry {
             texture && p.direction != Direction::Input
         };
         self.built.as_ref().is_some_and(|b| b.ports.ports.iter().any(keeps))
+    }
+
+    /// Returns whether it is to be told that it sends to somebody who gets nothing of it: once for each name, and not
+    /// of more than a few.
+    pub fn tells_unknown(&mut self, receiver: &str) -> bool {
+        let is_new =
+            self.unknown_receivers.len() < UNKNOWN_TOLD && !self.unknown_receivers.contains(receiver);
+        is_new && self.unknown_receivers.insert(receiver.into())
     }
 
     /// Returns why it does not do its work, if it does not.

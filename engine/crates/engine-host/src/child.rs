@@ -85,7 +85,7 @@ impl From<ControlError> for ChildError {
 fn serve() -> Result<(), ChildError> {
     let inmate = Inmate::inherited()?.ok_or(ChildError::NoJail)?;
     let control = ControlSocket::take_inherited()?;
-    let (Packet::Hello { path, name, log_level, rings }, fds) = recv(&control, None)? else {
+    let (Packet::Hello { path, name, log_level, mail, rings }, fds) = recv(&control, None)? else {
         return Err(LinkError::Unexpected("no hello").into());
     };
     let [to_child, to_host, library] =
@@ -96,7 +96,7 @@ fn serve() -> Result<(), ChildError> {
     set_log_level(log_level);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let link = Arc::new(ChildLink::new(outlet, control, cores));
-    let cx = InstanceCx::in_child(name.into(), Arc::clone(&link));
+    let cx = InstanceCx::in_child(name.into(), Arc::clone(&link), mail as usize);
     let made = load_in_jail(inmate, library.into(), Path::new(&path))
         .map_err(|e| e.to_string())
         .and_then(|library| ThreadCell::create(&Arc::new(library), &cx));

@@ -51,6 +51,8 @@ pub enum Packet {
         name: String,
         /// The most verbose level that is wanted.
         log_level: LogLevel,
+        /// The most messages that one turn may send.
+        mail: u32,
         /// Length of each ring's memory in bytes: to the child, to the host.
         rings: [u64; 2],
     },
@@ -197,11 +199,12 @@ impl Packet {
         let mut out = Vec::new();
         let mut w = Writer::new(&mut out);
         match self {
-            Self::Hello { path, name, log_level, rings } => {
+            Self::Hello { path, name, log_level, mail, rings } => {
                 w.u8(0);
                 w.text(path);
                 w.text(name);
                 w.u32(log_level.0);
+                w.u32(*mail);
                 w.u64(rings[0]);
                 w.u64(rings[1]);
             }
@@ -244,6 +247,7 @@ impl Packet {
                 path: r.text()?.to_owned(),
                 name: r.text()?.to_owned(),
                 log_level: LogLevel(r.u32()?),
+                mail: r.u32()?,
                 rings: [r.u64()?, r.u64()?],
             },
             1 => Self::Region { region: r.u32()?, data: r.u64()?, headers: r.u64()? },

@@ -108,6 +108,7 @@ fn packets() -> Vec<Packet> {
             path: "/t/libbloom.so".to_owned(),
             name: "bloom".to_owned(),
             log_level: LogLevel::DEBUG,
+            mail: 64,
             rings: [262_400, 1280],
         },
         Packet::Region { region: 3, data: 1 << 32, headers: 4096 },

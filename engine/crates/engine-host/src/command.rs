@@ -40,6 +40,12 @@ pub enum CommandError {
     /// It is switched off.
     #[error("`{0}` is switched off; enable it first")]
     Disabled(String),
+    /// It is untrusted, and nobody of those runs on a thread.
+    #[error(
+        "`{0}` is untrusted and runs in a process of its own only; if you answer for its code, write `trust: Own` in its \
+         scene line"
+    )]
+    Untrusted(String),
     /// It has no build to run.
     #[error("`{name}` cannot be started: {why}")]
     NotBuilt {
@@ -120,6 +126,9 @@ impl World {
         let (entry, place) = (&self.cells[n], place(to));
         if !entry.on {
             return Err(CommandError::Disabled(entry.name.to_string()));
+        }
+        if to == Placement::Thread && entry.scene.trust.is_untrusted() {
+            return Err(CommandError::Untrusted(entry.name.to_string()));
         }
         if entry.epoch > 0 && entry.placed == to {
             return Ok(format!("`{}` runs {place} already", entry.name));

@@ -8,6 +8,7 @@ use crate::{
     last_lines::LastLines,
     par::ParPool,
     sealed::{MAX_BYTES_PER_CELL, SealError, Sealed, SealedStore},
+    trust::Rights,
 };
 use cell_abi::{
     AssetView, Bytes, HostCalls, HostCx, HostTable, LogLevel, Request, SealDesc, Status, table::ParBody,
@@ -23,9 +24,7 @@ use std::sync::{
 /// The most verbose level that anybody wants, for all cells of the process.
 static LOG_LEVEL: AtomicU32 = AtomicU32::new(LogLevel::INFO.0);
 
-/// The most messages that one turn may send, and their bytes.
-pub const OUTBOX_MESSAGES: usize = 1024;
-/// The most bytes that one turn may send.
+/// The most bytes of messages that one turn may send; how many there may be is in its [`Rights`].
 pub const OUTBOX_BYTES: usize = 1 << 20;
 
 /// Sets the most verbose level that cells hand over.
@@ -138,6 +137,7 @@ pub struct InstanceCx {
     lines: LastLines,
     /// Where the newest panic of a cell of this process was. What it means is looked up when it is shown.
     backtrace: Mutex<Option<Backtrace>>,
+    rights: Rights,
     services: ServedBy,
 }
 
@@ -151,18 +151,25 @@ enum ServedBy {
 }
 
 impl InstanceCx {
-    /// Returns the host's side of a new instance of the cell called `name`.
+    /// Returns the host's side of a new instance of the cell called `name`, one of our own with the usual quotas.
     #[must_use]
     pub fn new(name: Arc<str>, services: Arc<Services>) -> Arc<Self> {
-        Self::served_by(name, ServedBy::Engine(services))
+        Self::with_rights(name, services, Rights::default())
     }
 
-    /// Returns the child's side of an instance: what it needs of the engine goes over `link`.
-    pub(crate) fn in_child(name: Arc<str>, link: Arc<ChildLink>) -> Arc<Self> {
-        Self::served_by(name, ServedBy::Link(link))
+    /// Returns the host's side of a new instance that may do what `rights` say.
+    #[must_use]
+    pub fn with_rights(name: Arc<str>, services: Arc<Services>, rights: Rights) -> Arc<Self> {
+        Self::served_by(name, rights, ServedBy::Engine(services))
     }
 
-    fn served_by(name: Arc<str>, services: ServedBy) -> Arc<Self> {
+    /// Returns the child's side of an instance, each turn of which may send as many `messages`: what it needs of the
+    /// engine goes over `link`. The engine looks after its rights; here the cell is told early.
+    pub(crate) fn in_child(name: Arc<str>, link: Arc<ChildLink>, messages: usize) -> Arc<Self> {
+        Self::served_by(name, Rights { messages, ..Rights::default() }, ServedBy::Link(link))
+    }
+
+    fn served_by(name: Arc<str>, rights: Rights, services: ServedBy) -> Arc<Self> {
         Arc::new(Self {
             name,
             cancelled: AtomicBool::new(false),
@@ -171,8 +178,15 @@ impl InstanceCx {
             io: Mutex::default(),
             lines: LastLines::default(),
             backtrace: Mutex::default(),
+            rights,
             services,
         })
+    }
+
+    /// Returns what the instance may do.
+    #[must_use]
+    pub fn rights(&self) -> &Rights {
+        &self.rights
     }
 
     /// From now on every host call of this instance returns [`Status::CANCELLED`].
@@ -280,7 +294,7 @@ impl InstanceCx {
         if io.kind != TurnKind::Tick {
             return Status::NOT_NOW;
         }
-        if io.outbox.len() >= OUTBOX_MESSAGES || io.outbox_bytes + payload.len() > OUTBOX_BYTES {
+        if io.outbox.len() >= self.rights.messages || io.outbox_bytes + payload.len() > OUTBOX_BYTES {
             return Status::OUTBOX_FULL;
         }
         io.outbox_bytes += payload.len();
@@ -330,7 +344,7 @@ impl InstanceCx {
         let id = sealed.id;
         if !io.sealed.iter().any(|s| s.id == id) {
             let used: u64 = io.sealed.iter().map(|s| s.len as u64).sum();
-            if used + sealed.len as u64 > MAX_BYTES_PER_CELL {
+            if used + sealed.len as u64 > self.rights.sealed_bytes.min(MAX_BYTES_PER_CELL) {
                 return Err(Status::QUOTA);
             }
             io.sealed.push(sealed);
@@ -350,6 +364,14 @@ impl InstanceCx {
     pub fn asset(&self, path: &str) -> Result<Asset, Status> {
         if self.io().kind != TurnKind::Load {
             return Err(Status::NOT_NOW);
+        }
+        if self.rights.grants.as_ref().is_some_and(|g| !g.may_open(path)) {
+            self.failed(&format!(
+                "the asset `{}` was not granted to it; if it may open it, name it or its folder in its scene line: \
+                 `trust: Untrusted(.., assets: [..])`",
+                path.escape_default()
+            ));
+            return Err(Status::NOT_FOUND);
         }
         let opened = match &self.services {
             ServedBy::Link(link) => Ok(link.asset(path).map_err(|refused| self.refused(refused))?),

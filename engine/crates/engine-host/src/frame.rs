@@ -2,6 +2,7 @@
 mod commit;
 mod depart;
 mod events;
+mod gpu_time;
 mod packet;
 mod plan;
 mod record;
@@ -10,6 +11,7 @@ mod sealed;
 mod supervise;
 mod tick;
 
+pub use gpu_time::GpuUse;
 pub use rehearse::Finding;
 
 use crate::world::{World, WorldError};

@@ -2,7 +2,8 @@
 //!
 //! [`World`] is what the engine's binary drives: one call of [`World::frame`] per frame. Around it:
 //! [`builder`] (cargo and file names), [`library`] (port table and loading), [`cx`] (host functions),
-//! [`turns`] (tick threads), [`memory`] and [`book`] (shared slots), [`watch`] (saved files).
+//! [`turns`] (tick threads), [`memory`] and [`book`] (shared slots), [`watch`] (saved files), [`trust`] and [`quotas`]
+//! (what a cell may).
 //!
 //! Neighbours: `engine-frame` decides (who is due, which slot, what order), this crate acts; `engine-render`
 //! takes the packets. This crate knows no wgpu, no window and no network.
@@ -31,6 +32,7 @@ pub mod memory;
 pub mod metrics;
 pub mod par;
 pub mod process_cell;
+pub mod quotas;
 pub mod record;
 pub mod renewal;
 pub mod report;

@@ -5,7 +5,7 @@
 use crate::{
     child_ring::{Inlet, Outlet, RING_BYTES},
     child_wire::{Answer, Packet, ToChild, ToHost, WirePort, WireRead, WireTurn, WireWrite},
-    cx::{InstanceCx, TurnKind, log_level},
+    cx::{InstanceCx, OUTBOX_BYTES, TurnKind, log_level},
     memory::{MemoryTable, Region},
     record::{Record, SlotRead},
     renewal::Renewal,
@@ -122,6 +122,7 @@ impl ProcessCell {
             path: path.to_str().ok_or_else(|| text(&"its path is no UTF-8"))?.to_owned(),
             name: cx.name.to_string(),
             log_level: log_level(),
+            mail: u32::try_from(cx.rights().messages).unwrap_or(u32::MAX),
             rings: [to_child.len() as u64, to_host.len() as u64],
         };
         cell.packet(&hello, &[to_child.as_fd(), to_host.as_fd(), library.as_fd()]).map_err(|e| e.0)?;
@@ -242,7 +243,7 @@ impl ProcessCell {
     }
 
     fn give_memory(&mut self, desc: SealDesc, len: u64) -> Result<(), Lost> {
-        if len > sealed::MAX_BYTES_PER_CELL {
+        if len > self.cx.rights().sealed_bytes.min(sealed::MAX_BYTES_PER_CELL) {
             return self.refuse(Status::QUOTA);
         }
         let memory = sealed::check(&desc, len).map_err(|e| e.to_string()).and_then(|()| {
@@ -316,7 +317,8 @@ impl ProcessCell {
         std::mem::swap(&mut self.turn.behind, &mut record.behind);
         std::mem::swap(&mut self.turn.mail, &mut record.mail);
         sent?;
-        self.answer().map(|answer| self.hand_over(answer))
+        let answer = self.answer()?;
+        self.hand_over(answer)
     }
 
     /// Waits for the answer to a turn.
@@ -376,8 +378,17 @@ impl ProcessCell {
     }
 
     /// Puts what came of a turn where a thread cell would have put it.
-    fn hand_over(&self, answer: Answer) -> Status {
+    fn hand_over(&self, answer: Answer) -> Result<Status, Lost> {
         let Answer { status, requests, outbox, passes, failure, panic, saved: _ } = answer;
+        let (most, bytes) =
+            (self.cx.rights().messages, outbox.iter().map(|o| o.payload.len()).sum::<usize>());
+        if outbox.len() > most || bytes > OUTBOX_BYTES {
+            // Its host functions refuse it, so it was not the `cell` crate that did.
+            let sent = outbox.len();
+            return Err(lost(format_args!(
+                "it sent {sent} messages with {bytes} bytes in a turn that may send {most}"
+            )));
+        }
         if requests != 0 || !outbox.is_empty() || passes.is_some() || failure.is_some() || panic.is_some() {
             let mut io = self.cx.hand_over();
             io.requests |= requests;
@@ -385,7 +396,7 @@ impl ProcessCell {
             io.passes = passes.or(io.passes.take());
             (io.failure, io.panic) = (failure, panic);
         }
-        status
+        Ok(status)
     }
 
     /// Returns why the socket failed: usually because the child has ended.

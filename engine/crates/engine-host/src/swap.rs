@@ -164,9 +164,8 @@ impl Swaps {
         self.tell(swap.number, Standing::Dropped, frame, format!("nothing came of it: {why}"));
     }
 
-    /// Ends what is under way for an entry that goes.
-    pub(crate) fn leave(&mut self, entry: &mut CellEntry, frame: u64) {
-        let why = "the cell left the scene";
+    /// Ends what is under way for an entry that goes, and says `why` it goes.
+    pub(crate) fn leave(&mut self, entry: &mut CellEntry, frame: u64, why: &str) {
         if let Some(swap) = entry.swap.take() {
             self.drop_swap(&swap, frame, why);
         }

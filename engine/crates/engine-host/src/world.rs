@@ -125,6 +125,8 @@ pub struct World {
     pub(crate) switches: Vec<(Key, usize)>,
     /// Some cell's parameters may not have been sent to the renderer.
     pub(crate) params_changed: bool,
+    /// Some cell has a limit of GPU time.
+    pub(crate) gpu_limited: bool,
     /// Cells on mail that have just got some.
     pub(crate) mailed: Vec<usize>,
     /// How long the host's work after the ticks takes, as a running mean in nanoseconds.
@@ -192,6 +194,7 @@ impl World {
             ready: Vec::new(),
             switches: Vec::new(),
             params_changed: true,
+            gpu_limited: false,
             mailed: Vec::new(),
             after_ns: 500_000,
             long_turns: Vec::new(),

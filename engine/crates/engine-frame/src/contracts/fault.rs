@@ -9,9 +9,9 @@ use std::sync::Arc;
 pub enum ContractFault {
     /// Two cells write one buffer.
     #[error(
-        "`{cell}` and `{}` both write the buffer `{name}`; only one cell can, and `{}` stands above: rename it in \
-         `{cell}`, or take one of the two out",
-        .other.cell, .other.cell
+        "`{cell}` and `{}` both write the buffer `{name}`; only one cell can, and `{}` {}: rename it in `{cell}`, or \
+         take one of the two out",
+        .other.cell, .other.cell, place(*.line, .other)
     )]
     TwoOwners {
         /// The cell at fault: the later one.
@@ -27,7 +27,7 @@ pub enum ContractFault {
     #[error(
         "`{cell}` and `{}` disagree on `{name}`: its {property} is {here} in `{cell}`, {there} in `{}`; change \
          `{cell}`, because {}",
-        .other.cell, .other.cell, reason(*.writes, .other)
+        .other.cell, .other.cell, reason(*.line, *.writes, .other)
     )]
     Disagree {
         /// The cell at fault: the later one, or the one that reads.
@@ -94,9 +94,19 @@ pub struct Declarer {
     pub writes: bool,
 }
 
+/// Returns where the cell stands whose declaration counts.
+fn place(line: CellLine, other: &Declarer) -> &'static str {
+    if other.line < line { "stands above" } else { "is trusted" }
+}
+
 /// Returns why the other cell's declaration counts.
-fn reason(writes: bool, other: &Declarer) -> String {
+fn reason(line: CellLine, writes: bool, other: &Declarer) -> String {
     match (other.writes, writes) {
+        // Only what untrusted cells say comes after what stands below them, or after what reads.
+        _ if other.line > line && writes == other.writes => {
+            format!("`{}` is trusted and it is not", other.cell)
+        }
+        (false, true) => format!("`{}` is trusted and it is not", other.cell),
         (true, false) => format!("`{}` writes it and so says what it is", other.cell),
         (_, true) => format!("`{}` writes it too and stands above", other.cell),
         (false, false) => format!("nobody writes it and `{}` stands above", other.cell),

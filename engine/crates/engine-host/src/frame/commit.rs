@@ -5,11 +5,11 @@ use crate::{
     world::World,
 };
 use cell_abi::Request;
-use engine_frame::{plan::CellLine, slots::PublicationFault};
+use engine_frame::{
+    plan::{BufferId, CellLine},
+    slots::PublicationFault,
+};
 use std::sync::Arc;
-
-/// How many names that no cell has are told of one sender.
-const UNKNOWN_TOLD: usize = 8;
 
 impl World {
     /// Ends the holds and grants of a turn; publishes what it wrote when `publish` says so.
@@ -22,8 +22,21 @@ impl World {
             if let Err(fault) = self.book.settle(buffer, generation, &grant, publication.as_ref())
                 && !matches!(fault, PublicationFault::Scratch)
             {
-                tracing::warn!(cell = &*turn.cx.name, "its buffer {} was not published: {fault}", buffer.0);
+                self.tell_refused(turn.cell, buffer, fault);
             }
+        }
+    }
+
+    /// Says why a publication does not count; of a cell's faults that are alike only the first.
+    fn tell_refused(&mut self, key: u32, buffer: BufferId, fault: PublicationFault) {
+        let Some(n) = self.line(key) else { return };
+        let entry = &mut self.cells[n];
+        if entry.refused.replace(fault) == Some(fault) {
+            return;
+        }
+        if let Some(contract) = self.contracts.buffer(buffer) {
+            let name = &contract.name;
+            tracing::warn!(cell = &*entry.name, "its buffer `{name}` was not published: {fault}");
         }
     }
 
@@ -58,6 +71,19 @@ impl World {
             let entry = &mut self.cells[n];
             entry.counters.sent += 1;
             let sequence = entry.counters.sent;
+            if entry.scene.trust.grants().is_some_and(|g| !g.may_send(&out.to)) {
+                self.stats.undeliverable += 1;
+                if entry.tells_unknown(&out.to) {
+                    tracing::warn!(
+                        cell = &*entry.name,
+                        "it sends to `{}`, which was not granted to it; if it may, write `trust: Untrusted(.., send: \
+                         [\"{}\"])`",
+                        out.to.escape_debug(),
+                        out.to.escape_debug()
+                    );
+                }
+                continue;
+            }
             match self.by_name.get(out.to.as_str()) {
                 // A full box drops the message and counts it.
                 Some(&to) => {
@@ -75,10 +101,7 @@ impl World {
                 None => {
                     self.stats.undeliverable += 1;
                     let sender = &mut self.cells[n];
-                    if sender.unknown_receivers.len() < UNKNOWN_TOLD
-                        && !sender.unknown_receivers.contains(out.to.as_str())
-                    {
-                        sender.unknown_receivers.insert(out.to.as_str().into());
+                    if sender.tells_unknown(&out.to) {
                         let names = self.names.iter().map(|name| &**name);
                         let meant = engine_frame::names::did_you_mean(&out.to, names);
                         let hint = meant.map(|m| format!("; did you mean `{m}`?")).unwrap_or_default();
@@ -109,7 +132,16 @@ impl World {
         if requests & (1 << Request::NO_TICKS.0) != 0 {
             entry.no_ticks = true;
         }
-        self.quit |= requests & (1 << Request::QUIT.0) != 0;
+        if requests & (1 << Request::QUIT.0) != 0 {
+            if entry.scene.trust.is_untrusted() {
+                tracing::warn!(
+                    cell = &*entry.name,
+                    "it asks for the end of the run; an untrusted cell may not"
+                );
+            } else {
+                self.quit = true;
+            }
+        }
         match std::mem::take(&mut turn.outcome.ending) {
             Ending::Done => {
                 let loaded = turn.work.load;

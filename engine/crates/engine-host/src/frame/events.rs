@@ -36,6 +36,9 @@ impl World {
                 if report.submits > 0 {
                     self.lists.drawn(report.packet.plan.version, &report.skipped);
                 }
+                if let Some(times) = &report.gpu {
+                    self.watch_gpu(times);
+                }
                 let packet = self.stats.take_frame(report);
                 self.spare_packets.push(packet);
             }

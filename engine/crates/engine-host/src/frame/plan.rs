@@ -1,13 +1,22 @@
 //! Step 4: pass lists become a plan, when any of them or what they name has changed.
-use crate::{sealed::Sealed, world::World};
+use crate::{quotas, sealed::Sealed, world::World};
 use cell_abi::{SealKind, ports::TextureFormat};
 use cell_wire::PassList;
-use engine_frame::{limits::Limits, lists, plan::CellLine, planner::SealedInfo};
+use engine_frame::{lists, plan::CellLine, planner::SealedInfo};
 use std::sync::Arc;
 
 impl World {
     pub(super) fn take_list(&mut self, n: usize, bytes: &[u8]) {
         let entry = &mut self.cells[n];
+        let most = quotas::list_bytes(&entry.scene);
+        if bytes.len() > most {
+            entry.counters.refused_lists += 1;
+            let bytes = bytes.len();
+            return tracing::error!(
+                cell = &*entry.name,
+                "its pass list was refused: it has {bytes} bytes, at most {most} with its `passes` and `draws`"
+            );
+        }
         match cell_wire::decode::<PassList>(bytes) {
             Ok(list) => {
                 entry.counters.lists += 1;
@@ -38,7 +47,7 @@ impl World {
         let outcome = self.lists.plan(&lists::World {
             contracts: &self.contracts,
             sealed: &sealed,
-            limits: &|_| Limits::OWN,
+            limits: &|line| quotas::limits(&cells[line.0 as usize].scene),
             screen_px: self.options.screen_px,
         });
         for entry in &mut self.cells {

@@ -44,7 +44,7 @@ impl Placed for ProcessCell {
             if answer.status.is_ok() && saved.is_none() {
                 return Err(lost("it gave no state"));
             }
-            Ok(cell.hand_over(answer))
+            cell.hand_over(answer)
         });
         // What a large state needed is not kept.
         self.bytes.shrink_to(RING_BYTES);
@@ -54,7 +54,8 @@ impl Placed for ProcessCell {
     fn restore(&mut self, state: &Arc<[u8]>) -> Status {
         let status = self.guarded(|cell| {
             cell.send(&ToChild::Restore(Arc::clone(state)))?;
-            cell.answer().map(|answer| cell.hand_over(answer))
+            let answer = cell.answer()?;
+            cell.hand_over(answer)
         });
         self.out.shrink_to(RING_BYTES);
         status

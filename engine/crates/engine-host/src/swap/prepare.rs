@@ -155,7 +155,11 @@ impl World {
         let (project, libraries) = (self.project.clone(), Arc::clone(&self.libraries));
         let cell = entry.scene.cell.as_str().to_owned();
         let running = entry.built.clone();
-        let at = ask.at.unwrap_or(if entry.epoch > 0 { entry.placed } else { self.placement(entry) });
+        let at = match ask.at {
+            Some(at) if !entry.scene.trust.is_untrusted() => at,
+            None if entry.epoch > 0 => entry.placed,
+            _ => self.placement(entry),
+        };
         std::thread::Builder::new().name("stage".to_owned()).spawn(move || {
             let built = match (project.stage(&cell), running) {
                 (Ok(newest), None) => newest,
@@ -194,7 +198,9 @@ impl World {
             return false;
         }
         let lives = matches!(entry.life, Life::Idle | Life::Busy { .. }) && entry.on;
-        if !runs && lives {
+        // What an untrusted one makes could be compared only through a twin there too: it shows in its probation whether it
+        // works.
+        if !runs && lives && !entry.scene.trust.is_untrusted() {
             return self.try_in_shadow(n, swap, staged);
         }
         self.make(n, swap, staged)
@@ -203,10 +209,10 @@ impl World {
     /// Has the new instance made, on a tick thread.
     pub(super) fn make(&mut self, n: usize, swap: Swap, staged: Staged) -> bool {
         let (services, ends) = (Arc::clone(&self.services), self.closer.ends());
-        let (start, since_ns) = (self.options.processes.clone(), self.now_ns());
+        let ((start, rights), since_ns) = (self.terms(&self.cells[n]), self.now_ns());
         let kept = self.new_kept(&staged.built);
         let entry = &mut self.cells[n];
-        let cx = InstanceCx::new(Arc::clone(&entry.name), services);
+        let cx = InstanceCx::with_rights(Arc::clone(&entry.name), services, rights);
         let epoch = entry.next_epoch();
         let mut turn = Box::new(Turn::new(entry.key, epoch, &cx));
         turn.maker = Some(maker(staged.at, &staged.built, staged.library.as_ref(), start, ends));

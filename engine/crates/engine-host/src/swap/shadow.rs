@@ -16,6 +16,7 @@ use crate::{
     frame::LOAD_LIMIT,
     process_cell::Start,
     record::Record,
+    trust::Rights,
 };
 use cell_wire::PassList;
 use engine_frame::supervise::HUNG_TICK_NS;
@@ -56,6 +57,7 @@ pub(super) struct Job {
     pub(super) built: BuiltCell,
     pub(super) services: Arc<Services>,
     pub(super) start: Start,
+    pub(super) rights: Rights,
     pub(super) ends: Ends,
     /// The buffers of its ports, by port.
     pub(super) ports: Vec<play::ShadowPort>,
@@ -100,7 +102,7 @@ impl Shadow {
         let (tap, captured) = Tap::new(ticks, job.keeps);
         let progress = Arc::<Progress>::default();
         let name: Arc<str> = format!("{} (shadow)", job.name).into();
-        let cx = InstanceCx::new(name, Arc::clone(&job.services));
+        let cx = InstanceCx::with_rights(name, Arc::clone(&job.services), job.rights.clone());
         let begun = Instant::now();
         job.start.background = true;
         let (its_cx, its_progress) = (Arc::clone(&cx), Arc::clone(&progress));

@@ -47,11 +47,13 @@ impl World {
             Ok(checked) => checked.encoded.into(),
             Err(_) => Arc::clone(&entry.params),
         };
+        let (start, rights) = self.terms(entry);
         let job = Job {
             name: Arc::clone(&entry.name),
             built: staged.built.clone(),
             services: Arc::clone(&self.services),
-            start: self.options.processes.clone(),
+            start,
+            rights,
             ends: self.closer.ends(),
             ports: staged.built.ports.ports.iter().enumerate().map(port).collect(),
             record,

@@ -8,9 +8,9 @@ use crate::{
     frame::LOAD_LIMIT,
     library::CellLibrary,
     process_cell::{ProcessCell, Start},
-    spawner,
+    quotas, spawner,
     thread_cell::ThreadCell,
-    trust,
+    trust::{self, Rights},
     turn::{Maker, Placed, Work},
 };
 use engine_frame::{links::start_order, plan::ShaderId, wgsl};
@@ -33,7 +33,14 @@ impl World {
             Ok(built) => built,
             Err(e) => return self.down(entry, &e),
         };
+        if let Some(why) = entry.scene.trust.grants().and_then(|_| trust::sandbox_fault()) {
+            let fault = entry.scene.trust_fault(why.clone(), None);
+            tracing::error!(cell = &*entry.name, "\n{fault}");
+            entry.life = Life::Down { why };
+            return;
+        }
         let placement = self.placement(entry);
+        entry.warn_of_quotas(placement);
         if placement == Placement::Thread {
             match self.libraries.load(&built.path) {
                 Ok(library) => entry.library = Some(library),
@@ -89,7 +96,7 @@ impl World {
 
     /// Returns where a cell runs: as the scene says, but one that hung on a thread is kept in a process of its own.
     pub(crate) fn placement(&self, entry: &CellEntry) -> Placement {
-        if entry.quarantined {
+        if entry.quarantined || entry.scene.trust.is_untrusted() {
             return Placement::Process;
         }
         entry.moved_to.or(self.options.placement).unwrap_or(entry.scene.at)
@@ -174,11 +181,22 @@ impl World {
         Ok(())
     }
 
+    /// Returns how the processes of a cell's instances are started, and what these may do: the same for each, however
+    /// it comes.
+    pub(crate) fn terms(&self, entry: &CellEntry) -> (Start, Rights) {
+        let mut start = self.options.processes.clone();
+        start.jail = start.jail.with_quotas(quotas::jail(&entry.scene.quotas));
+        if entry.scene.trust.is_untrusted() {
+            start.jail = start.jail.require_full();
+        }
+        (start, Rights::of(&entry.scene))
+    }
+
     /// Starts a new instance of a cell: create, load, passes.
     pub(crate) fn begin_instance(&mut self, n: usize) {
         let placement = self.placement(&self.cells[n]);
         let (services, ends) = (Arc::clone(&self.services), self.closer.ends());
-        let start = self.options.processes.clone();
+        let (start, rights) = self.terms(&self.cells[n]);
         let Some(built) = self.cells[n].built.clone() else { return };
         let kept = self.new_kept(&built);
         let entry = &mut self.cells[n];
@@ -186,7 +204,7 @@ impl World {
         entry.counters.restarts += u64::from(entry.epoch > 0);
         entry.epoch = entry.next_epoch();
         entry.placed = placement;
-        let cx = InstanceCx::new(Arc::clone(&entry.name), services);
+        let cx = InstanceCx::with_rights(Arc::clone(&entry.name), services, rights);
         entry.kept = kept;
         let mut turn = entry.new_turn(&cx);
         turn.maker = Some(maker(placement, &built, entry.library.as_ref(), start, ends));

@@ -3,13 +3,16 @@ use super::World;
 use crate::{
     book::DeclaredBuffer,
     cells::{CellEntry, PortUse},
+    trust,
 };
 use cell_abi::ports::{Direction, PortKind, PortTable};
 use engine_frame::{
     contracts::{CellDecl, ContractFault, Contracts, Resource},
     links::NowGraph,
     plan::CellLine,
+    slots::USUAL_SLOTS,
 };
+use engine_scene::{Placement, Quota};
 use std::sync::Arc;
 
 impl World {
@@ -26,6 +29,7 @@ impl World {
             self.awake.push(n);
         }
         self.params_changed = true;
+        self.gpu_limited = self.cells.iter().any(|c| c.scene.quotas.get(Quota::GpuMs).is_finite());
         self.names = self.cells.iter().map(|c| Arc::clone(&c.name)).collect();
         self.by_name = self.cells.iter().enumerate().map(|(n, c)| (Arc::clone(&c.name), n)).collect();
         for c in &mut self.cells {
@@ -85,7 +89,12 @@ impl World {
         let of = |(n, c): (usize, &CellEntry)| {
             let built = c.built.as_ref().filter(|_| c.on)?;
             let table = instead.filter(|i| i.0 == n).map_or(&built.ports, |i| i.1);
-            Some(CellDecl { line: CellLine(n as u32), name: Arc::clone(&c.name), table: Arc::clone(table) })
+            Some(CellDecl {
+                line: CellLine(n as u32),
+                name: Arc::clone(&c.name),
+                table: Arc::clone(table),
+                standing: trust::standing(&c.scene),
+            })
         };
         self.cells.iter().enumerate().filter_map(of).collect()
     }
@@ -126,7 +135,9 @@ impl World {
 
     fn declare_buffers(&mut self) {
         let mut buffers = Vec::new();
-        for c in &self.cells {
+        for n in 0..self.cells.len() {
+            let first = buffers.len();
+            let c = &self.cells[n];
             for port in &c.ports {
                 if let PortUse::Writes(buffer) = *port
                     && let Some(info) = self.contracts.buffer(buffer)
@@ -141,6 +152,11 @@ impl World {
                     });
                 }
             }
+            if let Some(why) = self.shared_fault(c, &buffers[first..]) {
+                buffers.truncate(first);
+                tracing::error!(cell = &*c.name, "\n{}", c.scene.fault(why.clone(), None));
+                self.cells[n].contract_fault = Some(why);
+            }
         }
         // Who is off, or at fault with its names, goes on some day where it was: with what it had published.
         let rests = |owner: &str| self.by_name.get(owner).is_some_and(|&n| self.cells[n].epoch > 0);
@@ -152,6 +168,20 @@ impl World {
             }
         }
         self.renew_idle_records();
+    }
+
+    /// Returns why the buffers of a cell in a process are more than it may share, if they are.
+    fn shared_fault(&self, c: &CellEntry, buffers: &[DeclaredBuffer]) -> Option<String> {
+        let most = c.scene.quotas.bytes(Quota::Shared);
+        let bytes: u64 = buffers.iter().map(|b| u64::from(b.capacity) * u64::from(USUAL_SLOTS)).sum();
+        (self.placement(c) == Placement::Process && bytes > most).then(|| {
+            format!(
+                "its buffers take {} MiB of shared memory with {USUAL_SLOTS} slots each; it may have {} (`shared_mib` in its \
+                 scene line)",
+                bytes.div_ceil(1 << 20),
+                most >> 20
+            )
+        })
     }
 
     /// Lets idle turns name the memory as it is now: a cell that never has another turn must not keep old regions.
