@@ -11,10 +11,13 @@ use engine_frame::{
     plan::BufferId,
 };
 use engine_scene::Placement;
-use engine_sys::{MapRo, MapRw, Memfd};
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+use engine_sys::{MapRo, MapRw, Memfd, OutOfRange};
+use std::{
+    ops::Range,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
 };
 
 /// How many slots a buffer can have; untouched ones cost no memory.
@@ -150,7 +153,10 @@ impl Region {
         let fail = |e: &dyn std::fmt::Display| error(owner, bytes, e);
         let data = Memfd::create(owner, bytes).map_err(|e| fail(&e))?;
         let headers = Memfd::create(owner, header_bytes).map_err(|e| fail(&e))?;
-        headers.seal_size().map_err(|e| fail(&e))?;
+        // Before anybody else has them: whoever maps memory that its owner could shorten can be made to fault.
+        for memory in [&data, &headers] {
+            memory.seal_size().map_err(|e| fail(&e))?;
+        }
         let headers_rw = MapRw::new(&headers).map_err(|e| fail(&e))?;
         let mut data_rw = None;
         if placement == Placement::Thread || !prefill.is_empty() {
@@ -219,6 +225,12 @@ impl Region {
         !self.is_ready() && !self.claimed.load(Ordering::Relaxed)
     }
 
+    /// Returns the name of the cell whose region it is.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
     /// Returns where the buffers lie.
     #[must_use]
     pub fn parts(&self) -> &[Part] {
@@ -276,6 +288,22 @@ impl BufferMemory {
         map.is_some_and(|m| m.copy_in(bytes, self.offset(Some(slot))).is_ok())
     }
 
+    /// Copies a range of the slot `from.1` of the buffer `from.0`, whose owner may be writing it meanwhile, to a slot of
+    /// this one.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] when the range is not within a slot, or one of the two regions is not mapped for it.
+    pub fn copy_slot(&self, slot: u8, from: (&Self, u8), range: Range<usize>) -> Result<(), OutOfRange> {
+        let (source, source_slot) = from;
+        let slot_bytes = self.part.stride.min(source.part.stride);
+        let maps = (self.region.data_rw.as_ref(), source.region.data_ro.get());
+        let (Some(to), Some(read), true) = (maps.0, maps.1, range.end <= slot_bytes) else {
+            return Err(OutOfRange { start: range.start, len: range.len(), mapped: slot_bytes });
+        };
+        let (at, source_at) = (self.offset(Some(slot)), source.offset(Some(source_slot)));
+        to.copy_from(at + range.start, read, source_at + range.start, range.len())
+    }
+
     /// Returns the header of a slot, or of the scratch slot.
     #[must_use]
     pub fn header(&self, slot: Option<u8>) -> &BufHeader {
@@ -329,7 +357,8 @@ impl SlotMemory for MemoryTable {
         }
         // SAFETY: the range is within the slot, the mapping lives as long as `self`. Nobody writes the slot
         // meanwhile: the packet holds it in its slot table, which hands out held slots to no writer, and all
-        // owners are of this engine's own trust domain (design.md, section 9).
+        // writers are of this engine's own trust domain (design.md, section 9): what an untrusted cell writes is
+        // another region, and this its twin.
         Some(unsafe { std::slice::from_raw_parts(memory.read_ptr(slot).add(offset), len) })
     }
 
@@ -358,6 +387,7 @@ impl SlotMemory for MemoryTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine_sys::Seals;
 
     #[test]
     fn slots_lie_apart_and_the_second_mapping_shows_what_the_first_wrote() {
@@ -425,6 +455,11 @@ mod tests {
         let region = Region::new("child", &sizes, Placement::Process, &prefill).unwrap();
         let mut table = MemoryTable::default();
         table.insert(&region);
+        let size = Seals::SHRINK | Seals::GROW;
+        assert!(
+            region.data.seals().unwrap().contains(size),
+            "its claimant cannot cut it off under its readers"
+        );
         assert!(region.is_unclaimed() && table.bytes(BufferId(0), 2, 0, 6).is_none());
         assert!(table.place(BufferId(0), 2).is_none(), "a draft is nobody's to read, the GPU's neither");
         assert!(table.get(BufferId(0)).unwrap().write_ptr(0).is_null(), "the host does not write it");
@@ -432,6 +467,7 @@ mod tests {
         let owner = MapRw::new(&region.data).unwrap();
         region.finish_claim().unwrap();
         assert!(MapRw::new(&region.data).is_err(), "one writer");
+        assert!(region.data.seals().unwrap().contains(Seals::SHRINK | Seals::GROW | Seals::SEAL));
         assert_eq!(table.bytes(BufferId(0), 2, 0, 6), Some(&b"before"[..]));
         owner.copy_in(b"after!", table.get(BufferId(0)).unwrap().offset(Some(2))).unwrap();
         assert_eq!(table.bytes(BufferId(0), 2, 0, 6), Some(&b"after!"[..]));

@@ -25,8 +25,10 @@ mod end;
 mod keeper;
 mod placed;
 mod start;
+mod twin;
 
 use keeper::Keeper;
+use twin::Twins;
 
 pub use crate::child::run_if_child;
 pub use start::Start;
@@ -61,6 +63,8 @@ pub struct ProcessCell {
     inlet: Inlet,
     cx: Arc<InstanceCx>,
     known: Vec<Known>,
+    /// What an untrusted cell writes; our own writes the book's regions.
+    twins: Option<Twins>,
     turn: WireTurn,
     out: Vec<u8>,
     bytes: Vec<u8>,
@@ -104,6 +108,7 @@ impl ProcessCell {
             inlet,
             cx: Arc::clone(cx),
             known: Vec::new(),
+            twins: cx.rights().grants.is_some().then(Twins::default),
             turn: WireTurn::default(),
             out: Vec::new(),
             bytes: Vec::new(),
@@ -308,7 +313,22 @@ impl ProcessCell {
         }
     }
 
+    /// Makes sure that the child maps what it writes of the book's `region`: the region, or its own in place of a twin.
+    fn offer_written(&mut self, region: &Arc<Region>) -> Result<(), Lost> {
+        match &mut self.twins {
+            Some(twins) => {
+                let written = twins.written(region)?;
+                self.offer(&written, true)
+            }
+            None => self.offer(region, true),
+        }
+    }
+
     fn turn(&mut self, kind: TurnKind, record: &mut Record) -> Result<Status, Lost> {
+        let ticks = kind == TurnKind::Tick;
+        if let Some(twins) = self.twins.as_mut().filter(|_| ticks) {
+            twins.begin(record)?;
+        }
         self.fill(kind, record)?;
         // What the message borrows of the record goes back to it when it is encoded.
         std::mem::swap(&mut self.turn.behind, &mut record.behind);
@@ -318,7 +338,11 @@ impl ProcessCell {
         std::mem::swap(&mut self.turn.mail, &mut record.mail);
         sent?;
         let answer = self.answer()?;
-        self.hand_over(answer)
+        let status = self.hand_over(answer)?;
+        if let Some(twins) = self.twins.as_ref().filter(|_| ticks && status.is_ok()) {
+            twins.publish(record)?;
+        }
+        Ok(status)
     }
 
     /// Waits for the answer to a turn.
@@ -334,7 +358,7 @@ impl ProcessCell {
         for port in &record.ports {
             let regions = [port.read, port.previous].map(|r| r.map(|r| r.buffer));
             if let Some(memory) = port.write.and_then(|w| record.memory.get(w.buffer)) {
-                self.offer(&memory.region, true)?;
+                self.offer_written(&memory.region)?;
             }
             for buffer in regions.into_iter().flatten() {
                 if let Some(memory) = record.memory.get(buffer).filter(|m| m.region.is_ready()) {
@@ -360,17 +384,23 @@ impl ProcessCell {
         self.input = Some(record.input);
         t.ports.clear();
         for p in &record.ports {
-            let write = p.write.and_then(|w| {
-                let memory = record.memory.get(w.buffer)?;
-                Some(WireWrite {
-                    region: memory.region.id,
+            let mut write = None;
+            if let Some(w) = p.write
+                && let Some(memory) = record.memory.get(w.buffer)
+            {
+                let region = match &mut self.twins {
+                    Some(twins) => twins.written(&memory.region)?.id,
+                    None => memory.region.id,
+                };
+                write = Some(WireWrite {
+                    region,
                     offset: memory.offset(w.slot) as u64,
                     capacity: memory.part.capacity as u64,
                     header: memory.header_offset(w.slot) as u64,
                     stamp: w.stamp,
                     behind: w.behind,
-                })
-            });
+                });
+            }
             let (read, previous) = (wire_read(&record.memory, p.read), wire_read(&record.memory, p.previous));
             t.ports.push(WirePort { read, previous, blend: p.blend, write });
         }

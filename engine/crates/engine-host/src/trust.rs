@@ -2,7 +2,7 @@
 //! carry it.
 use engine_frame::contracts::Standing;
 use engine_render::ShaderOrigin;
-use engine_scene::{Grants, Quota, Quotas, SceneCell};
+use engine_scene::{Grants, Placement, Quota, Quotas, SceneCell};
 use engine_sys::jail::probe;
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +16,12 @@ pub fn standing(cell: &SceneCell) -> Standing {
 #[must_use]
 pub fn shader_origin(cell: &SceneCell) -> ShaderOrigin {
     if cell.trust.is_untrusted() { ShaderOrigin::Untrusted } else { ShaderOrigin::Own }
+}
+
+/// Returns who writes the regions of a cell that everybody sees, when its instance runs at `at`: it, or for an untrusted
+/// one the engine.
+pub(crate) fn writer(cell: &SceneCell, at: Placement) -> Placement {
+    if cell.trust.is_untrusted() { Placement::Thread } else { at }
 }
 
 /// What one instance may do, from its start to its end.

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         return code;
     }
     let rig = Rig::new();
-    let tests: [Test; 20] = [
+    let tests: [Test; 22] = [
         ("a_child_publishes_the_same_bytes_as_a_thread", same_bytes),
         ("assets_and_sealed_bytes_cross_the_border", assets),
         ("a_missing_asset_is_told_in_the_same_words", missing_asset),
@@ -67,6 +67,8 @@ fn main() -> ExitCode {
         ("children_that_do_not_end_are_killed_all_at_once", killed_together),
         ("a_child_that_fails_at_its_end_costs_nothing", fails_at_end),
         ("a_long_turn_yields_and_the_next_one_does_not", long_turn),
+        ("what_an_untrusted_cell_scribbles_reaches_nobody", scribbles),
+        ("an_untrusted_cell_goes_on_from_its_last_data_in_a_new_process", untrusted_restart),
         ("two_hundred_cells_run_and_leave_nothing_behind", two_hundred),
         ("a_steady_frame_makes_no_call_but_those_that_sleep_and_wake", steady_frames),
     ];
@@ -628,6 +630,71 @@ fn two_hundred(rig: &Rig) {
     assert_eq!(before.2, 0);
     once(200);
     assert_eq!((open_fds(), shared_maps(), children()), before, "descriptors, maps of memfds, processes");
+}
+
+const TRUSTS: [&str; 2] = ["Own", "Untrusted(read: [\"camera\"], write: [\"scene_color\"])"];
+
+fn scribbles(rig: &Rig) {
+    let scene = |trust: &str| {
+        format!(
+            r#"World(name: "test", cells: [(cell: "faulty", at: Process, trust: {trust}, with: (crash_in: "tick", crash: "scribble"))])"#
+        )
+    };
+    // Our own cell could do so: that is what the twin is for. The test runner's watchdog ends a wait in vain.
+    let mut own = rig.world(&scene(TRUSTS[0]), Process);
+    run(&mut own, 3);
+    let first = own.newest(0);
+    while own.newest(0) == first {
+        std::thread::yield_now();
+    }
+    let mut world = rig.world(&scene(TRUSTS[1]), Process);
+    run(&mut world, 3);
+    let mut seen = 0;
+    for frame in 3.. {
+        let published = &world.frame(frame)[0].published;
+        let number = f32::from_le_bytes(published[0][..4].try_into().unwrap());
+        // Below 0: it was copied after the scribbler had met it, so the scribbler is at work.
+        seen += u32::from(number < 0.0);
+        for _ in 0..2000 {
+            assert_eq!(world.newest(0).1, published[0], "frame {frame}");
+        }
+        if seen > 20 {
+            break;
+        }
+    }
+}
+
+fn untrusted_restart(rig: &Rig) {
+    let scene = |trust: &str| {
+        format!(
+            r#"World(name: "test", cells: [(cell: "probe", at: Process, trust: {trust}, with: (does: "carry"))])"#
+        )
+    };
+    let grants = r#"Untrusted(read: ["camera", "heard", "told", "taken"], write: ["tally", "says", "given", "large", "Backbuffer"])"#;
+    let all = [TRUSTS[0], grants].map(|trust| {
+        let mut world = rig.world(&scene(trust), Process);
+        // It changes two elements of 64 in most ticks: carried forward, and of that the twin gets what has changed.
+        let mut seen = run(&mut world, 30);
+        let (region, before) = (world.region(0), world.newest(0));
+        signal(world.pid(0), "KILL");
+        assert_eq!(world.turn(0, TurnKind::Tick, 30).0, Status::CANCELLED);
+        world.make(0).unwrap();
+        assert_eq!(world.newest(0), before, "its last data stays");
+        assert_eq!(
+            world.region(0) == region,
+            trust == grants,
+            "the engine's own memory does not change hands"
+        );
+        seen.push(world.turn(0, TurnKind::Load, 31).1);
+        for frame in 31..60 {
+            seen.extend(world.frame(frame));
+        }
+        seen.into_iter().map(|s| s.published).collect::<Vec<_>>()
+    });
+    assert!(
+        all[0].iter().flatten().count() > 40 && all[0] == all[1],
+        "the same bytes with a twin and without"
+    );
 }
 
 /// Prints how long a turn of a cell with nothing to do takes from the tick thread's view.

@@ -64,7 +64,7 @@ impl Placed for ProcessCell {
     fn renew(&mut self, mut renewal: Renewal) -> Result<(), String> {
         let status = self.guarded(|cell| {
             let region = renewal.make().map_err(|e| Lost(e.to_string()))?;
-            cell.offer(&region, true)?;
+            cell.offer_written(&region)?;
             cell.renewal = Some(renewal);
             Ok(Status::OK)
         });

@@ -2,6 +2,7 @@
 use super::{Act, Frozen, Phase, Staged, Standing, Swap};
 use crate::{
     cells::Life,
+    trust,
     turn::{Legacy, Place, Predecessor, Turn, Work},
     world::World,
 };
@@ -117,7 +118,7 @@ impl World {
         self.take_ports(n, changed);
         let entry = &mut self.cells[n];
         entry.wants = Work { load: true, passes: true, ..Work::default() };
-        let renewal = self.book.replace_instance(&entry.name, at);
+        let renewal = self.book.replace_instance(&entry.name, trust::writer(&entry.scene, at));
         if let Some(turn) = &mut entry.turn {
             turn.renewal = renewal;
         }

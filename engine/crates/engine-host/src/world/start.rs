@@ -208,7 +208,7 @@ impl World {
         entry.kept = kept;
         let mut turn = entry.new_turn(&cx);
         turn.maker = Some(maker(placement, &built, entry.library.as_ref(), start, ends));
-        turn.renewal = self.book.replace_instance(&entry.name, placement);
+        turn.renewal = self.book.replace_instance(&entry.name, trust::writer(&entry.scene, placement));
         turn.legacy = entry.legacy();
         entry.cx = Some(cx);
         entry.turn = Some(turn);

@@ -148,7 +148,7 @@ impl World {
                         capacity: info.capacity(),
                         element_size: info.element.size,
                         history: info.history,
-                        placement: self.placement(c),
+                        placement: trust::writer(&c.scene, self.placement(c)),
                     });
                 }
             }

@@ -18,6 +18,7 @@ use engine_host::{
     record::{PortSlots, SlotRead, SlotWrite},
     sealed::SealedStore,
     thread_cell::ThreadCell,
+    trust::Rights,
     turn::Placed,
 };
 use engine_scene::{Placement, Scene, check_params};
@@ -64,6 +65,7 @@ struct Line {
     built: BuiltCell,
     params: Arc<[u8]>,
     placement: Placement,
+    rights: Rights,
     /// Per port: the buffer, and whether the cell owns it.
     ports: Vec<Option<(BufferId, bool)>>,
     cx: Arc<InstanceCx>,
@@ -148,16 +150,18 @@ impl Rig {
                         capacity,
                         element_size,
                         history: false,
-                        placement,
+                        placement: writer(cell.trust.is_untrusted(), placement),
                     });
                 }
             }
-            let cx = InstanceCx::new(Arc::clone(&name), Arc::clone(&self.services));
+            let rights = Rights::of(cell);
+            let cx = InstanceCx::with_rights(Arc::clone(&name), Arc::clone(&self.services), rights.clone());
             lines.push(Line {
                 name,
                 built,
                 params,
                 placement,
+                rights,
                 ports,
                 cx,
                 instance: None,
@@ -168,6 +172,11 @@ impl Rig {
         book.declare(&buffers, |_| false).unwrap();
         World { rig: self, book, lines, start: Start::default(), closer }
     }
+}
+
+/// Who writes the regions that everybody sees.
+fn writer(is_untrusted: bool, placement: Placement) -> Placement {
+    if is_untrusted { Placement::Thread } else { placement }
 }
 
 fn element_size(table: &PortTable, buffer: &BufferDesc) -> u32 {
@@ -210,7 +219,8 @@ impl World<'_> {
     pub(crate) fn new_cx(&mut self, n: usize) -> Arc<InstanceCx> {
         let line = &mut self.lines[n];
         line.instance = None;
-        line.cx = InstanceCx::new(Arc::clone(&line.name), Arc::clone(&self.rig.services));
+        let services = Arc::clone(&self.rig.services);
+        line.cx = InstanceCx::with_rights(Arc::clone(&line.name), services, line.rights.clone());
         Arc::clone(&line.cx)
     }
 
@@ -223,7 +233,8 @@ impl World<'_> {
     /// Makes a new instance as the host does: the book first, then the process, then its region.
     fn place_now(&mut self, n: usize, path: &Path) -> Result<(), String> {
         let line = &mut self.lines[n];
-        let renewal = self.book.replace_instance(&line.name, line.placement);
+        let writer = writer(line.rights.grants.is_some(), line.placement);
+        let renewal = self.book.replace_instance(&line.name, writer);
         let (ends, start) = (self.closer.ends(), &self.start);
         let mut instance = match line.placement {
             Placement::Thread => {
@@ -301,10 +312,12 @@ impl World<'_> {
     }
 
     fn owned(&self, n: usize) -> BufferId {
-        self.lines[n].ports.iter().flatten().find(|p| p.1).unwrap().0
+        let mut owned = self.lines[n].ports.iter().flatten().filter(|p| p.1).map(|p| p.0);
+        let first = owned.clone().next().unwrap();
+        owned.find(|b| self.book.latest(*b).is_some()).unwrap_or(first)
     }
 
-    /// Returns what readers of the cell's first buffer see.
+    /// Returns what readers of the cell's first buffer see of which something is published.
     pub(crate) fn newest(&self, n: usize) -> (u64, Vec<u8>) {
         let latest = self.book.latest(self.owned(n)).unwrap();
         (latest.frame, self.bytes(self.owned(n), latest.slot, latest.len))
