@@ -20,6 +20,7 @@ const RUN: [&str; 5] = ["--headless", "--frames", "100000", "--size", "16x16"];
 struct Rig {
     engine: Engine,
     project: tempfile::TempDir,
+    trust: &'static str,
 }
 
 impl Rig {
@@ -29,7 +30,7 @@ impl Rig {
         let shaders = project.path().join("shaders");
         fs::create_dir(shaders.join("twin")).unwrap();
         fs::copy(shaders.join("faulty/faulty.wgsl"), shaders.join("twin/faulty.wgsl")).unwrap();
-        let rig = Self { engine: Engine::new(EXE).at(project.path()), project };
+        let rig = Self { engine: Engine::new(EXE).at(project.path()), project, trust: "Own" };
         rig.build("do well");
         rig
     }
@@ -56,10 +57,11 @@ impl Rig {
 
     /// A scene with a neighbour, the cell and the tone map.
     fn scene(&self, with: &str, at: &str) -> String {
+        let trust = self.trust;
         let text = format!(
             r#"World(rate: 60, cells: [
                 (cell: "camera", name: "neighbour", with: (fly: (at: (0, 0, 9), look: (0, 0, 0)))),
-                (cell: "assets/twin.so", trust: Own, name: "faulty", at: {at}, with: (tell_ticks: true, {with})),
+                (cell: "assets/twin.so", trust: {trust}, name: "faulty", at: {at}, with: (tell_ticks: true, {with})),
                 (cell: "tonemap"),
             ])"#
         );
@@ -375,6 +377,37 @@ fn a_build_that_fails_late_is_taken_back_and_not_tried_again() {
         assert_counts_on(&after, &what);
         live.assert_running();
     }
+}
+
+#[test]
+fn a_build_of_an_untrusted_cell_takes_over_at_once_and_its_probation_counts() {
+    let trust = r#"Untrusted(read: ["camera"], write: ["scene_color"])"#;
+    let rig = Rig { trust, ..Rig::new() };
+    let mut live = rig.live("Process");
+    rig.build("do fine");
+    live.until("[faulty] it goes on with its state of frame");
+    live.until(" took over after frame ");
+    live.until(" stays: it returned from 60 ticks, and the old one has ended");
+    assert_counts_on(&ticks(live.seen.iter().map(String::as_str)), "it takes over");
+    for (how, says) in [
+        ("load panic", "panicked in `load`"),
+        ("tick panic", "panicked in `tick`"),
+        ("late segv", "crashed with SIGSEGV"),
+    ] {
+        rig.build(how);
+        live.until("the old one is back, as it was after frame ");
+        assert!(live.seen.last().unwrap().contains(says), "{how}: {}", live.seen.last().unwrap());
+        let before = live.seen.len();
+        for _ in 0..20 {
+            live.until("it has ticked");
+        }
+        assert_counts_on(&ticks(live.seen[before..].iter().map(String::as_str)), how);
+        live.assert_running();
+    }
+    assert!(!live.seen.iter().any(|l| l.contains("shadow")), "{}", live.seen.join("\n"));
+    let ran = rig.lockstep("", "Process", "12", &["10:move:faulty:Thread"]);
+    assert_eq!(ran.code, Some(1));
+    let _ = ran.says(&["`faulty` is untrusted and runs in a process of its own only"]);
 }
 
 #[test]
