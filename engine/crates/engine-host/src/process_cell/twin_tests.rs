@@ -77,12 +77,7 @@ impl Stage {
         r.behind.clear();
         let (generation, grant, count) = self.book.grant(BUFFER, self.frame, &mut r.behind).unwrap();
         let write = SlotWrite { buffer: BUFFER, slot: grant.slot, stamp: grant.stamp, behind: (0, count) };
-        let read = self.book.latest(BUFFER).map(|p| SlotRead {
-            buffer: BUFFER,
-            slot: p.slot,
-            len: p.len as usize,
-            frame: p.frame,
-        });
+        let read = self.book.latest(BUFFER).map(|p| SlotRead::of(BUFFER, p));
         r.ports = vec![PortSlots { read, write: Some(write), ..PortSlots::default() }];
         self.twins.begin(r).unwrap();
         let memory = r.memory.get(BUFFER).unwrap().clone();
