@@ -5,12 +5,18 @@ use std::ffi::{CString, c_char, c_int, c_long};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::null;
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, getpid, pidfd_open, waitid};
 
 use super::{FIRST_FREE_FD, Layer};
-use crate::ControlSocket;
 use crate::fds::wait_readable;
+use crate::{ControlError, ControlSocket};
+
+/// How long a new process may take to execute the program: one that somebody has stopped is not waited for for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a trial is repeated whose process somebody kills.
+const TRIALS: u32 = 3;
 
 /// The namespaces of the jail, by the layer that each is.
 pub(super) const NAMESPACES: [(Layer, c_int); 6] = [
@@ -90,32 +96,51 @@ pub(super) fn launch(launch: &Launch) -> Result<Launched, LaunchError> {
         Some(launched) => launched,
     };
     drop(theirs);
-    if child.becomes_root_inside
+    let begun = begin(&launched, launch, &ours);
+    if begun.is_err() {
+        reap(&launched);
+    }
+    begun.map(|()| launched)
+}
+
+/// Lets the new process go on, and waits until it executes the program.
+fn begin(launched: &Launched, launch: &Launch, gate: &ControlSocket) -> Result<(), LaunchError> {
+    if launch.namespaces & libc::CLONE_NEWUSER != 0
         && let Err(error) = map_user(launched.pid, launch.outside)
     {
-        reap(&launched);
-        return Err(LaunchError::of(error));
+        // What the kernel says of a process that was killed is no refusal of its namespaces.
+        let is_over = is_readable(&launched.pidfd);
+        return Err(if is_over { LaunchError::Exec(error) } else { LaunchError::of(error) });
     }
-    let gone = |e: crate::ControlError| LaunchError::Exec(io::Error::other(e));
-    ours.send(b"go", &[]).map_err(gone)?;
+    let gone = |e: ControlError| LaunchError::Exec(io::Error::other(e));
+    gate.send(b"go", &[]).map_err(gone)?;
     let mut answer = Vec::new();
-    match ours.recv(&mut answer, 4, None) {
+    match gate.recv(&mut answer, 4, Some(PATIENCE)) {
         // Closed by exec.
-        Err(crate::ControlError::Closed) => Ok(launched),
+        Err(ControlError::Closed) => Ok(()),
         Ok(_) => {
-            reap(&launched);
             let errno = answer.try_into().map_or(0, i32::from_le_bytes);
             Err(LaunchError::Exec(io::Error::from_raw_os_error(errno)))
         }
-        Err(error) => {
-            reap(&launched);
-            Err(gone(error))
-        }
+        Err(error) => Err(gone(error)),
     }
 }
 
 /// Asks whether a process can be made in `namespaces`, and with `also_mount` whether it may change its mounts then.
 pub(super) fn try_namespaces(namespaces: c_int, also_mount: bool) -> io::Result<()> {
+    // One that is killed has not answered.
+    for _ in 0..TRIALS {
+        match trial(namespaces, also_mount)? {
+            Some(0) => return Ok(()),
+            Some(errno) => return Err(io::Error::from_raw_os_error(errno)),
+            None => {}
+        }
+    }
+    Err(io::Error::other("each trial process was killed"))
+}
+
+/// Makes a process that tries. Returns its errno, none when it was killed.
+fn trial(namespaces: c_int, also_mount: bool) -> io::Result<Option<i32>> {
     // SAFETY: the child makes two system calls and ends.
     let launched = match unsafe { clone(namespaces) }? {
         // SAFETY: this is the new process; the strings are constants.
@@ -127,12 +152,8 @@ pub(super) fn try_namespaces(namespaces: c_int, also_mount: bool) -> io::Result<
         },
         Some(launched) => launched,
     };
-    match waitid(WaitId::PidFd(launched.pidfd.as_fd()), WaitIdOptions::EXITED)?.and_then(|s| s.exit_status())
-    {
-        Some(0) => Ok(()),
-        Some(errno) => Err(io::Error::from_raw_os_error(errno)),
-        None => Err(io::Error::other("the trial process was killed")),
-    }
+    let end = waitid(WaitId::PidFd(launched.pidfd.as_fd()), WaitIdOptions::EXITED)?;
+    Ok(end.and_then(|s| s.exit_status()))
 }
 
 fn reap(launched: &Launched) {
@@ -255,12 +276,14 @@ pub(super) fn high(fd: impl AsFd) -> io::Result<OwnedFd> {
 
 /// Returns whether there is something to read, now.
 pub(super) fn is_readable(fd: impl AsFd) -> bool {
-    wait_readable(fd.as_fd(), Some(std::time::Duration::ZERO)).unwrap_or(false)
+    wait_readable(fd.as_fd(), Some(Duration::ZERO)).unwrap_or(false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::process::{Signal, kill_process};
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[test]
     fn only_a_refusal_lets_a_cell_start_with_fewer_namespaces() {
@@ -271,6 +294,48 @@ mod tests {
         for errno in [libc::EAGAIN, libc::ENOMEM, libc::ENOENT, libc::ESRCH] {
             assert!(matches!(of(errno), LaunchError::Exec(_)), "{errno}");
         }
+    }
+
+    /// The children of a thread of this process, those that nobody has waited for included.
+    fn children_of(thread: rustix::thread::Pid) -> Vec<i32> {
+        let path = format!("/proc/self/task/{}/children", thread.as_raw_nonzero());
+        let text = std::fs::read_to_string(path).unwrap();
+        text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_child_that_is_killed_while_it_starts_leaves_nothing_behind() {
+        let thread = rustix::thread::gettid();
+        let (over, is_over) = (AtomicBool::new(false), Ordering::Relaxed);
+        let killer = |killed: &mut u32| {
+            while !over.load(is_over) {
+                for pid in children_of(thread) {
+                    let pid = Pid::from_raw(pid).unwrap();
+                    *killed += u32::from(kill_process(pid, Signal::KILL).is_ok());
+                }
+            }
+        };
+        let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        let mut killed = 0;
+        let (mut starts, mut failures) = (0, 0);
+        std::thread::scope(|s| {
+            s.spawn(|| killer(&mut killed));
+            // Until kills have met several steps, between which nothing is waited for.
+            while starts < 50 || (failures < 5 && starts < 2_000) {
+                starts += 1;
+                let descriptors = std::array::from_fn(|_| high(null()).unwrap());
+                let arguments = vec![c"test".to_owned(), c"--list".to_owned()];
+                let plan =
+                    Launch { arguments, environment: vec![], descriptors, namespaces: 0, outside: (0, 0) };
+                match launch(&plan) {
+                    Ok(launched) => reap(&launched),
+                    Err(_) => failures += 1,
+                }
+            }
+            over.store(true, is_over);
+        });
+        assert!(killed > 0 && failures > 0, "{killed} killed, {failures} of {starts} starts failed");
+        assert_eq!(children_of(thread), [], "of {starts}");
     }
 
     #[test]
