@@ -193,7 +193,8 @@ fn a_file_of_another_build_is_refused_or_run_with_a_word() {
     let library = engine.library("faulty");
     let path = dir.path().join("strange.so");
     library.save(&path);
-    let (ran, files) = crash(&engine, "(cell: \"strange.so\", with: (limit_of: \"state\", limit: 9))");
+    let (ran, files) =
+        crash(&engine, "(cell: \"strange.so\", trust: Own, with: (limit_of: \"state\", limit: 9))");
     let file = files.first().unwrap_or_else(|| panic!("no crash file:\n{}", ran.log)).clone();
     let again = replay(&engine, &file, &[]).ok();
     let _ = again.says(&["state is 9, which is too much", "it ended as it did then"]);
