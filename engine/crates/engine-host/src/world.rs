@@ -6,7 +6,8 @@ pub(crate) use start::maker;
 
 use crate::{
     book::SlotBook, builder::Project, cells::CellEntry, closer::Closer, crashes::Crashes, cx::Services,
-    kept::Contents, library::Libraries, process_cell::Start, session::Session, turn::Work, turns::TurnPool,
+    kept::Contents, library::Libraries, memory::MemoryTable, process_cell::Start, session::Session,
+    turn::Work, turns::TurnPool,
 };
 use cell_abi::Key;
 use engine_frame::{contracts::Contracts, links::NowGraph, lists::ListBook, packet::Packet, plan::Plan};
@@ -101,6 +102,8 @@ pub struct World {
     pub(crate) opened: std::time::Instant,
     /// Packets that came back, for reuse.
     pub(crate) spare_packets: Vec<Packet>,
+    /// What they name meanwhile.
+    pub(crate) no_memory: Arc<MemoryTable>,
     /// What unfinished packets hold, by frame.
     pub(crate) packet_holds: Vec<(u64, Vec<Hold>)>,
     pub(crate) spare_holds: Vec<Vec<Hold>>,
@@ -180,6 +183,7 @@ impl World {
             time_ns: 0,
             opened: std::time::Instant::now(),
             spare_packets: Vec::new(),
+            no_memory: Arc::default(),
             packet_holds: Vec::new(),
             spare_holds: Vec::new(),
             stats: crate::report::WorldStats::default(),

@@ -5,6 +5,7 @@ use crate::{
 };
 use engine_frame::plan::{CellLine, ShaderId};
 use engine_render::RenderEvent;
+use std::sync::Arc;
 
 impl World {
     pub(super) fn take_render_events(&mut self) -> Result<(), WorldError> {
@@ -39,7 +40,9 @@ impl World {
                 if let Some(times) = &report.gpu {
                     self.watch_gpu(times);
                 }
-                let packet = self.stats.take_frame(report);
+                let mut packet = self.stats.take_frame(report);
+                // It may lie there for long: what it names must not live for as long.
+                packet.memory = Arc::clone(&self.no_memory) as _;
                 self.spare_packets.push(packet);
             }
             RenderEvent::ShaderRejected { id, message } => {

@@ -19,7 +19,7 @@ impl World {
             dt_ns: 0,
             plan: Arc::clone(&self.plan),
             slots: Vec::new(),
-            memory: Arc::<crate::memory::MemoryTable>::default(),
+            memory: Arc::clone(&self.no_memory) as _,
             counts: Vec::new(),
             params: Vec::new(),
             capture: false,
