@@ -113,7 +113,7 @@ pub(crate) struct Prepared {
     pub(crate) scene_path: PathBuf,
     /// The scene.
     pub(crate) scene: Scene,
-    /// How slots reach the GPU; `None` takes staging.
+    /// How slots reach the GPU; `None` takes the best that works.
     pub(crate) upload: Option<UploadTier>,
 }
 

@@ -182,6 +182,11 @@ impl Buffers {
         }
     }
 
+    /// Says that the frame was submitted: wgpu keeps what the GPU copies from until it has done so.
+    pub(crate) fn submitted(&mut self) {
+        self.copies.clear();
+    }
+
     /// Returns the buffer in which `at`'s bytes are.
     pub(crate) fn buffer(&self, at: BufferAt, when: When) -> &wgpu::Buffer {
         &self.source(at, when).0.buffer

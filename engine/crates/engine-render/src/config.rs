@@ -28,7 +28,7 @@ pub struct RenderConfig {
     pub gpu_times: bool,
     /// End each frame only when the GPU has done it. For measurements with an idle queue.
     pub wait_gpu: bool,
-    /// How slots reach the GPU; `None` takes staging.
+    /// How slots reach the GPU; `None` takes the best that the adapter can do.
     pub upload: Option<UploadTier>,
 }
 
@@ -135,7 +135,7 @@ pub enum OpenError {
     /// The upload tier that was asked for does not work here.
     #[error(
         "`{adapter}` cannot take the upload tier `{tier}`: {why}. `staging` works everywhere (RENDER_UPLOAD=staging); \
-         it is also what is taken without RENDER_UPLOAD"
+         without RENDER_UPLOAD the best that works is taken"
     )]
     Upload {
         /// The adapter's name.

@@ -66,23 +66,30 @@ impl FromStr for UploadTier {
 pub struct UploadReport {
     /// The tier.
     pub tier: UploadTier,
-    /// Why: somebody asked for it, or nobody did.
+    /// Why: what the probe found, or who asked for it.
     pub why: String,
 }
 
-/// Decides on the tier of an open device: `wanted`, or staging. Imports are taken only by who asks for them: an engine that
-/// read slots in place has crashed in a test, and the cause is not known (ARCHITECTURE.md).
+/// Decides on the tier of an open device: `wanted`, or the best that works.
 pub(crate) fn choose(gpu: &Gpu, wanted: Option<UploadTier>) -> Result<UploadReport, OpenError> {
-    let (tier, why) = match wanted {
-        Some(tier) => (tier, "asked for"),
-        None => (UploadTier::Staging, "tiers that import memory are taken only when asked for"),
-    };
-    if tier != UploadTier::Staging
-        && let Err(why) = probe::probe(gpu)
-    {
-        return Err(OpenError::Upload { adapter: gpu.adapter.get_info().name, tier, why });
+    if wanted == Some(UploadTier::Staging) {
+        return Ok(UploadReport { tier: UploadTier::Staging, why: "asked for".to_owned() });
     }
-    Ok(UploadReport { tier, why: why.to_owned() })
+    let info = gpu.adapter.get_info();
+    match (wanted, probe::probe(gpu)) {
+        (Some(tier), Ok(())) => Ok(UploadReport { tier, why: "asked for".to_owned() }),
+        (Some(tier), Err(why)) => Err(OpenError::Upload { adapter: info.name, tier, why }),
+        (None, Ok(())) => {
+            let (tier, why) = match info.device_type {
+                wgpu::DeviceType::Cpu | wgpu::DeviceType::IntegratedGpu => {
+                    (UploadTier::InPlace, "it imports memory, and shares it with the CPU")
+                }
+                _ => (UploadTier::Snapshot, "it imports memory, but has a faster one of its own"),
+            };
+            Ok(UploadReport { tier, why: why.to_owned() })
+        }
+        (None, Err(why)) => Ok(UploadReport { tier: UploadTier::Staging, why }),
+    }
 }
 
 #[cfg(test)]

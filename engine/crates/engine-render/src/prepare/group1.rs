@@ -7,16 +7,16 @@ use crate::{
 };
 use engine_frame::plan::{Bound, PlannedBinding, TextureView};
 
-/// Bind groups that are kept: three places of each of two buffers that change at different rates, and some.
-const KEPT: usize = 12;
+/// Bind groups that are kept: five places of each of two buffers that change at different rates, and some.
+const KEPT: usize = 32;
 
 /// Group 1 of a pass, ready for the frame's slots.
 #[derive(Default)]
 pub(crate) struct Group1 {
     /// The buffers that it binds, in the order of the bindings.
     uses: Vec<(BufferAt, Seen)>,
+    /// The one of the newest frame last, the one that was not used for longest first.
     made: Vec<(Vec<Spot>, wgpu::BindGroup)>,
-    current: usize,
     /// The one that shows no slot: cells may write those while it is in use.
     idle: Option<wgpu::BindGroup>,
 }
@@ -40,12 +40,12 @@ impl Group1 {
         }
         let group = make(parts, layout, bindings, &uses, When::Idle)?;
         let spots = spots(parts, &uses, When::Idle).collect();
-        Ok(Self { uses, made: vec![(spots, group.clone())], current: 0, idle: Some(group) })
+        Ok(Self { uses, made: vec![(spots, group.clone())], idle: Some(group) })
     }
 
     /// Returns the bind group for the frame's slots.
     pub(crate) fn get(&self) -> Option<&wgpu::BindGroup> {
-        self.made.get(self.current).map(|(_, group)| group)
+        self.made.last().map(|(_, group)| group)
     }
 
     /// Returns a bind group of the same layout without slots.
@@ -62,24 +62,23 @@ impl Group1 {
     ) -> Result<(), String> {
         let Some(layout) = layout.filter(|_| !self.uses.is_empty()) else { return Ok(()) };
         let here = |made: &[Spot]| made.iter().copied().eq(spots(parts, &self.uses, When::Now));
-        if self.made.get(self.current).is_some_and(|(spots, _)| here(spots)) {
+        if self.made.last().is_some_and(|(spots, _)| here(spots)) {
             return Ok(());
         }
-        if let Some(at) = self.made.iter().position(|(spots, _)| here(spots)) {
-            self.current = at;
-            return Ok(());
-        }
-        let now: Vec<Spot> = spots(parts, &self.uses, When::Now).collect();
         // Memory that is no more must not be kept by what was made for it.
         let uses = &self.uses;
         let known = |spots: &[Spot]| {
             spots.iter().zip(uses).all(|(spot, (at, _))| parts.buffers.knows(*at, spot.serial))
         };
         self.made.retain(|(spots, _)| known(spots));
+        if let Some(at) = self.made.iter().position(|(spots, _)| here(spots)) {
+            self.made[at..].rotate_left(1);
+            return Ok(());
+        }
+        let now: Vec<Spot> = spots(parts, &self.uses, When::Now).collect();
         if self.made.len() >= KEPT {
             self.made.remove(0);
         }
-        self.current = self.made.len();
         let group = make(parts, layout, bindings, &self.uses, When::Now)?;
         self.made.push((now, group));
         Ok(())

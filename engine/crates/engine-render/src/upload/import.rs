@@ -125,6 +125,22 @@ impl Import {
             | vk::BufferUsageFlags::UNIFORM_BUFFER
             | vk::BufferUsageFlags::STORAGE_BUFFER
             | vk::BufferUsageFlags::TRANSFER_SRC;
+        let asked = vk::PhysicalDeviceExternalBufferInfo::default().usage(usage).handle_type(HOST);
+        let mut answer = vk::ExternalBufferProperties::default();
+        // SAFETY: a question about the physical device that this device was opened from.
+        unsafe {
+            instance.get_physical_device_external_buffer_properties(
+                hal.raw_physical_device(),
+                &asked,
+                &mut answer,
+            );
+        }
+        let features = answer.external_memory_properties.external_memory_features;
+        if !features.contains(vk::ExternalMemoryFeatureFlags::IMPORTABLE)
+            || features.contains(vk::ExternalMemoryFeatureFlags::DEDICATED_ONLY)
+        {
+            return Err("the driver imports no memory for such buffers".to_owned());
+        }
         let mut external = vk::ExternalMemoryBufferCreateInfo::default().handle_types(HOST);
         let desc = vk::BufferCreateInfo::default()
             .size(size)

@@ -54,6 +54,7 @@ impl Worker {
             tracing::error!("frame {} was not taken by the GPU: {fault}", report.frame);
             self.world.buffers.not_submitted();
         } else {
+            self.world.buffers.submitted();
             self.world.targets.submitted();
         }
         if let (Some(at), Some(timing)) = (timed, &mut self.world.timing) {

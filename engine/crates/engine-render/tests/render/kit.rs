@@ -150,7 +150,11 @@ impl Kit {
 
     /// Starts in an upload tier; where the driver cannot, says so and returns `None`.
     pub(crate) fn in_tier(tier: UploadTier) -> Option<Self> {
-        match Renderer::start(RenderConfig { upload: Some(tier), ..RenderConfig::headless() }) {
+        Self::in_tier_of(RenderConfig::headless(), tier)
+    }
+
+    pub(crate) fn in_tier_of(config: RenderConfig, tier: UploadTier) -> Option<Self> {
+        match Renderer::start(RenderConfig { upload: Some(tier), ..config }) {
             Ok(renderer) => Some(Self::over(renderer)),
             Err(OpenError::Upload { why, .. }) => {
                 eprintln!("NOT RUN in the tier `{tier}`: {why}");
