@@ -336,6 +336,21 @@ fn a_swap_in_lockstep_falls_between_the_same_two_frames_in_each_run() {
         let mut live = Live::start(&rig.engine, &args);
         live.until("[faulty] it waits");
         rig.build("do right");
+#[test]
+fn a_build_that_ticks_takes_over_from_one_that_wanted_no_ticks() {
+    let rig = Rig::new();
+    for at in ["Thread", "Process"] {
+        rig.build("rest");
+        let mut live = Live::start(&rig.engine, &[&["--scene", &rig.scene("", at)], &RUN[..]].concat());
+        live.until("it has ticked 1");
+        rig.build("do well");
+        live.until(": it loaded in its shadow: what it makes is equal");
+        live.until(" took over after frame ");
+        live.until("it has ticked 5");
+        assert_counts_on(&ticks(live.seen.iter().map(String::as_str)), at);
+    }
+}
+
         fs::remove_file(&waits).unwrap();
         assert!(live.end().success(), "{}", live.seen.join("\n"));
         let took_over = live.seen.iter().find(|l| l.contains(" took over after frame ")).cloned();

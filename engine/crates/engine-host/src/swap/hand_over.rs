@@ -123,6 +123,8 @@ impl World {
             turn.renewal = renewal;
         }
         self.plan_checkpoint(n);
+        // The old one may have slept, and the new one ticks.
+        self.wake(n);
         self.start_turn(n, 0, false);
     }
 
