@@ -160,6 +160,30 @@ fn a_cell_is_switched_off_and_on_by_an_act_and_keeps_what_it_knows() {
 
 #[test]
 fn an_instance_that_fails_on_probation_is_taken_back_and_the_old_one_goes_on() {
+#[test]
+fn a_cell_that_is_switched_off_on_probation_goes_on_wherever_it_is_and_stays_or_is_taken_back() {
+    let rig = Rig::new();
+    for (from, to) in [("Thread", "Process"), ("Process", "Thread")] {
+        let acts =
+            |on| [format!("10:move:faulty:{to}"), "15:disable:faulty".into(), format!("{on}:enable:faulty")];
+        // The time of the probation passes while it is off.
+        let acts_of = acts(330);
+        let ran = rig.lockstep("", from, "340", &acts_of.each_ref().map(String::as_str)).ok();
+        let ran = ran.says(&[" stays: it returned from 5 ticks"]);
+        assert_counts_on(&ticks(ran.log.lines()), &ran.log);
+        assert_eq!(ticks(ran.log.lines()).last(), Some(&(339, 25)), "{from} to {to}");
+        assert!(is_green(&ran), "{from} to {to}");
+
+        let with = "panic_in: \"tick\", at_frame: 30";
+        let acts_of = acts(20);
+        let ran = rig.lockstep(with, from, "32", &acts_of.each_ref().map(String::as_str));
+        let ran = ran
+            .says(&["failed 15 ticks after it took over", "; the old one is back, as it was after frame 9"]);
+        assert_eq!(ticks(ran.log.lines()).last(), Some(&(31, 11)), "{from} to {to}");
+        assert_eq!(standing(&ran), "rolled_back", "{from} to {to}");
+    }
+}
+
     let rig = Rig::new();
     // The scene's parameters are the same for both: the new one fails because of its place, or not at all.
     for (from, to) in [("Thread", "Process"), ("Process", "Thread")] {

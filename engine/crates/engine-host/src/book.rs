@@ -87,6 +87,9 @@ impl SlotBook {
             }
             if rests {
                 self.resting.insert(owner, resting::Resting::new(region, entries));
+            } else {
+                // Another build declares others; the one that waits may come back to these.
+                self.keep_frozen(&owner, entries);
             }
         }
         let mut failed = Vec::new();
@@ -246,19 +249,32 @@ impl SlotBook {
                 e.table.replace_instance();
             }
         }
+        let frozen = self.frozen.get(owner);
+        // Of buffers that the build before declared alike, what it had published lies in its own region.
+        let of = |e: &Entry| match e.table.latest() {
+            None => frozen.map_or((None, None), |f| f.published(&e.declared)),
+            latest => (e.table.previous(), latest),
+        };
+        let entries = || declared.iter().filter_map(|b| self.entries.get(b.buffer.0 as usize)?.as_ref());
+        let inherits = entries().any(|e| e.table.latest().is_none() && of(e).1.is_some());
         let kept = match placement {
-            Placement::Thread => region.is_of_thread(),
-            // The new process claims it at its first tick.
-            Placement::Process => region.is_unclaimed(),
+            Placement::Thread => region.is_of_thread() && !inherits,
+            // The new process claims it at its first tick; one that waits beside it may do so too.
+            Placement::Process => region.is_unclaimed() && frozen.is_none(),
         };
         if kept {
             return None;
         }
-        let state = declared.iter().filter_map(|b| {
-            let e = self.entries.get(b.buffer.0 as usize)?.as_ref()?;
-            Some((e.declared.clone(), e.generation, e.table.previous(), e.table.latest()))
+        let mut memory = MemoryTable::default();
+        memory.insert(&region);
+        if let Some(frozen) = frozen.filter(|_| inherits) {
+            memory.insert(&frozen.region);
+        }
+        let state = entries().map(|e| {
+            let (previous, latest) = of(e);
+            (e.declared.clone(), e.generation, previous, latest)
         });
-        Some(Renewal::new(Arc::from(owner), placement, state, Arc::clone(&self.memory)))
+        Some(Renewal::new(Arc::from(owner), placement, state, Arc::new(memory)))
     }
 
     /// Goes over to the region of a renewal that was made. Returns false, and changes nothing, when the owner's
@@ -272,6 +288,10 @@ impl SlotBook {
                 .is_some_and(|e| e.generation == b.replaces)
         };
         if !tables.iter().all(current) {
+            // If they rest, the instance has no way to them any more; one that waits has.
+            if let Some(rested) = self.resting.remove(&owner) {
+                self.keep_frozen(&owner, rested.into_entries());
+            }
             return false;
         }
         let Some(entry) = self.regions.get_mut(&owner) else { return false };
@@ -315,10 +335,11 @@ impl SlotBook {
 
 /// Returns whether an owner declares the same buffers.
 fn same<'a>(old: impl ExactSizeIterator<Item = &'a DeclaredBuffer>, new: &[DeclaredBuffer]) -> bool {
-    old.len() == new.len()
-        && old
-            .zip(new)
-            .all(|(a, b)| (a.buffer, a.capacity, a.element_size) == (b.buffer, b.capacity, b.element_size))
+    old.len() == new.len() && old.zip(new).all(|(a, b)| is_same(a, b))
+}
+
+fn is_same(a: &DeclaredBuffer, b: &DeclaredBuffer) -> bool {
+    (a.buffer, a.capacity, a.element_size) == (b.buffer, b.capacity, b.element_size)
 }
 
 fn sum(a: SlotCounters, b: SlotCounters) -> SlotCounters {

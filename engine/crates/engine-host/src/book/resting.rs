@@ -31,6 +31,11 @@ impl Resting {
         self.memory.get(buffer)
     }
 
+    /// Returns what was put aside.
+    pub(super) fn into_entries(self) -> Vec<Entry> {
+        self.entries
+    }
+
     /// Returns the buffers if the owner declares the same ones again. The GPU has lost them.
     pub(super) fn wake(mut self, declared: &[DeclaredBuffer]) -> Option<(Arc<Region>, Vec<Entry>)> {
         if !same(self.entries.iter().map(|e| &e.declared), declared) {
