@@ -11,9 +11,10 @@ impl World {
 }
 
 impl Swaps {
-    /// Plans to move an entry whose scene line has another `at:`, unless it is there.
+    /// Plans to move an entry whose scene line has another `at:`, unless it is there. Until it has moved, its instances
+    /// begin where it is: the move may be refused.
     pub(crate) fn plan_move(&mut self, entry: &mut CellEntry, at: Placement, frame: u64) {
-        entry.moved_to = None;
+        entry.moved_to = (entry.epoch > 0 && at != entry.placed).then_some(entry.placed);
         if at == entry.placed && entry.epoch > 0 {
             return;
         }
