@@ -7,6 +7,26 @@ use engine_scene::Placement;
 /// Every how many frames idle processes and instances that end are looked at.
 const LOOK_EVERY: u64 = 32;
 
+/// What follows when an instance has hung on a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterHang {
+    /// The next one runs in a process: a hung thread cannot be ended, a process can.
+    Elsewhere,
+    /// The next one runs on a thread too.
+    Again,
+    /// There is no next one.
+    Down,
+}
+
+/// Decides it for a cell of which `hung` instances have hung; `only`: where all cells run, if that was asked for.
+fn after_hang(only: Option<Placement>, hung: u64) -> AfterHang {
+    match only {
+        Some(Placement::Thread) if hung > 1 => AfterHang::Down,
+        Some(Placement::Thread) => AfterHang::Again,
+        Some(Placement::Process) | None => AfterHang::Elsewhere,
+    }
+}
+
 impl World {
     /// An instance is over. If it has just taken over, the one before goes on. Else its published data and its passes
     /// stay, and a new one follows after a pause.
@@ -103,13 +123,22 @@ impl World {
                     entry.kept = None;
                 }
                 self.crashed(n, &format!("{what}hung for {} s and was replaced", for_ns / 1_000_000_000));
-                // A hung thread cannot be ended, a process can: the next instance runs where it can do no harm.
+                let only = self.options.placement;
                 let entry = &mut self.cells[n];
                 let went_back = entry.life == Life::Idle;
-                entry.quarantined |= ticks
-                    && !went_back
-                    && entry.placed == Placement::Thread
-                    && self.options.placement.is_none();
+                if saving || went_back || entry.placed == Placement::Process {
+                    continue;
+                }
+                match after_hang(only, entry.counters.zombies) {
+                    AfterHang::Elsewhere => entry.quarantined = true,
+                    AfterHang::Again => {}
+                    AfterHang::Down => {
+                        let why = "it hung on a thread more than once, which leaves each of them busy for good; it stays \
+                                   down until it changes. Without `--placement Thread` it would go on in a process";
+                        tracing::error!(cell = &*entry.name, "{why}");
+                        entry.life = Life::Down { why: why.to_owned() };
+                    }
+                }
             }
         }
         self.long_turns = long;
@@ -128,5 +157,22 @@ impl World {
                 self.crashed(n, &why);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_hangs_on_a_thread_goes_on_in_a_process_or_hangs_once_more() {
+        for only in [None, Some(Placement::Process)] {
+            assert_eq!(after_hang(only, 1), AfterHang::Elsewhere, "{only:?}");
+        }
+        let only = Some(Placement::Thread);
+        assert_eq!(
+            [1, 2, 3].map(|hung| after_hang(only, hung)),
+            [AfterHang::Again, AfterHang::Down, AfterHang::Down]
+        );
     }
 }
