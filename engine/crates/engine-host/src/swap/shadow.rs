@@ -153,7 +153,12 @@ impl Shadow {
             return None;
         }
         self.stop();
-        Some(Verdict::Rejected(format!("it hung for {} s", ran.as_secs())))
+        Some(Verdict::Rejected(format!("it hung for {} s", limit.as_secs())))
+    }
+
+    /// Has it judge by what was copied so far.
+    pub(super) fn copy_no_more(&self) {
+        self.tap.close();
     }
 
     /// Has it end without a verdict.

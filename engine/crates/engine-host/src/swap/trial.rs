@@ -94,6 +94,10 @@ impl World {
             shadow.stop();
             return self.make(n, swap, *staged);
         }
+        if !entry.is_declared() || entry.no_ticks {
+            // Nothing more comes, and in lockstep it would be waited for.
+            shadow.copy_no_more();
+        }
         match shadow.poll(self.options.lockstep) {
             Err(shadow) => {
                 swap.phase = Phase::Shadowing { staged, shadow };

@@ -104,6 +104,10 @@ impl Tap {
         }
         if !state.begun {
             if self.keeps && turn.outcome.saved.is_none() {
+                // One that was asked and cannot save never will: the new build loads without its state, and that is it.
+                if turn.work.save {
+                    state.out = None;
+                }
                 return;
             }
             state.begun = true;
@@ -161,5 +165,34 @@ fn copy(turn: &Turn) -> Tapped {
         sent: turn.outcome.outbox.clone(),
         passes: turn.outcome.passes.clone(),
         state: turn.outcome.saved.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        assets::AssetStore,
+        cx::{InstanceCx, Services},
+        par::ParPool,
+        sealed::SealedStore,
+    };
+    use std::sync::Arc;
+
+    #[test]
+    fn one_that_cannot_save_its_state_is_not_waited_for() {
+        let services = Services {
+            pool: ParPool::without_threads(),
+            assets: AssetStore::new(std::path::PathBuf::new()),
+            sealed: SealedStore::default(),
+        };
+        let mut turn = Turn::new(0, 0, &InstanceCx::new("cell".into(), Arc::new(services)));
+        turn.outcome.ticked = true;
+        let (tap, captured) = Tap::new(3, true);
+        tap.take(&turn);
+        assert!(!tap.is_closed() && tap.wants_state(), "this one was not asked for it");
+        turn.work.save = true;
+        tap.take(&turn);
+        assert!(tap.is_closed() && captured.try_recv().is_err());
     }
 }
