@@ -37,6 +37,9 @@ const CAPTURE: Duration = Duration::from_secs(5);
 /// How long a shadow may lag behind afterwards; then what it has run is enough.
 const LAG: Duration = Duration::from_secs(10);
 
+/// After so long a tick of a shadow hangs: it runs at the lowest priority, beside the machine's builds.
+const HUNG: Duration = Duration::from_nanos(4 * HUNG_TICK_NS);
+
 /// What came of a shadow run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -147,7 +150,7 @@ impl Shadow {
     fn hung(&self) -> Option<Verdict> {
         let since = Duration::from_millis(self.progress.busy_ms.load(Ordering::Relaxed));
         let ticks = self.progress.ticks.load(Ordering::Relaxed);
-        let limit = if ticks { Duration::from_nanos(HUNG_TICK_NS) } else { LOAD_LIMIT };
+        let limit = if ticks { HUNG } else { LOAD_LIMIT };
         let ran = self.begun.elapsed().saturating_sub(since);
         if since.is_zero() || ran <= limit {
             return None;
