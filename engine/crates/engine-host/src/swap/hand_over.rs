@@ -166,8 +166,10 @@ impl World {
         // The same text has another contract in front of it.
         self.cells[n].shader_hash = None;
         let mut entry = self.cells.remove(n);
-        // They were checked before.
-        let _ = self.take_params(&mut entry);
+        // They were checked before, but a file may have gone since.
+        for f in self.take_params(&mut entry).err().into_iter().flatten() {
+            tracing::error!(cell = &*entry.name, "\n{f}\nthe cell goes on with the parameters it had");
+        }
         entry.params_sent = false;
         self.cells.insert(n, entry);
         self.wire();

@@ -9,7 +9,7 @@ use crate::{
     turn::{Ending, Turn},
     world::{World, WorldError, maker},
 };
-use engine_scene::{Placement, check_params};
+use engine_scene::Placement;
 use engine_sys::local_time;
 use std::{
     sync::Arc,
@@ -231,7 +231,7 @@ impl World {
         if entry.built.as_ref().is_some_and(|b| b.ports == built.ports) {
             return None;
         }
-        if let Err(faults) = check_params(&entry.scene, &built.ports) {
+        if let Err(faults) = self.checked_params(entry, &built.ports) {
             for f in &faults {
                 tracing::error!(cell = &*entry.name, "\n{f}");
             }

@@ -13,9 +13,10 @@ use crate::{
     trust::{self, Rights},
     turn::{Maker, Placed, Work},
 };
+use cell_abi::ports::PortTable;
 use engine_frame::{links::start_order, plan::ShaderId, wgsl};
 use engine_render::{RendererGone, ShaderSource};
-use engine_scene::{Placement, SceneCell, SceneFault, check_params};
+use engine_scene::{CheckedParams, Placement, SceneCell, SceneFault, check_params};
 use std::{path::Path, sync::Arc, time::Duration};
 
 impl World {
@@ -71,7 +72,24 @@ impl World {
     /// Checks the parameters of a built cell and takes them.
     pub(crate) fn take_params(&self, entry: &mut CellEntry) -> Result<bool, Vec<SceneFault>> {
         let Some(built) = &entry.built else { return Ok(false) };
-        let checked = check_params(&entry.scene, &built.ports)?;
+        let checked = self.checked_params(entry, &built.ports)?;
+        if *entry.params != *checked.encoded || entry.params_version == 0 {
+            entry.asset_paths = checked.assets.iter().map(|a| a.path.clone()).collect();
+            entry.params = checked.encoded.into();
+            entry.params_version += 1;
+            entry.params_sent = false;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Checks the parameters of a scene line by a port table, and whether the assets are there that they name.
+    pub(crate) fn checked_params(
+        &self,
+        entry: &CellEntry,
+        ports: &PortTable,
+    ) -> Result<CheckedParams, Vec<SceneFault>> {
+        let checked = check_params(&entry.scene, ports)?;
         let mut faults = Vec::new();
         for asset in &checked.assets {
             let file = self.services.assets.root().join(&asset.path);
@@ -81,17 +99,7 @@ impl World {
                 faults.push(entry.scene.fault_at(asset.span, what, help));
             }
         }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        if *entry.params != *checked.encoded || entry.params_version == 0 {
-            entry.asset_paths = checked.assets.iter().map(|a| a.path.clone()).collect();
-            entry.params = checked.encoded.into();
-            entry.params_version += 1;
-            entry.params_sent = false;
-            return Ok(true);
-        }
-        Ok(false)
+        if faults.is_empty() { Ok(checked) } else { Err(faults) }
     }
 
     /// Returns where a cell runs: as the scene says, but one that hung on a thread is kept in a process of its own.

@@ -87,8 +87,8 @@ impl World {
     /// Returns what the cells that are on declare; for the cell in one line, another table instead.
     fn declarations(&self, instead: Option<(usize, &Arc<PortTable>)>) -> Vec<CellDecl> {
         let of = |(n, c): (usize, &CellEntry)| {
-            let built = c.built.as_ref().filter(|_| c.on)?;
-            let table = instead.filter(|i| i.0 == n).map_or(&built.ports, |i| i.1);
+            let instead = instead.filter(|i| i.0 == n).map(|i| i.1);
+            let table = instead.or_else(|| c.built.as_ref().map(|b| &b.ports)).filter(|_| c.on)?;
             Some(CellDecl {
                 line: CellLine(n as u32),
                 name: Arc::clone(&c.name),
