@@ -73,6 +73,23 @@ fn mail_of_a_frame_is_handled_in_the_next_and_a_cell_on_mail_ticks_only_then() {
 }
 
 #[test]
+fn a_tick_that_panics_has_sent_nothing() {
+    let engine = Engine::new(EXE);
+    for at in ["Thread", "Process"] {
+        let text = format!(
+            r#"World(cells: [
+                (cell: "faulty", name: "sender", at: {at}, with: (send_to: "box", panic_in: "tick", at_frame: 3)),
+                (cell: "faulty", name: "box", rate: OnMail),
+            ])"#
+        );
+        let args = ["--frames", "6", "--size", "16x16"];
+        let ran = engine.lockstep(&engine.scene("mail.ron", &text), &args);
+        let ran = ran.says(&["[sender]", "panicked in `tick`"]);
+        assert_eq!(ran.cell("box")["ticks"], 3, "{at}: what frames 0 to 2 sent");
+    }
+}
+
+#[test]
 fn a_good_cell_draws_green() {
     let ran = lockstep(&Engine::new(EXE), "", "Thread", "3").ok();
     assert!(is_green(&ran));

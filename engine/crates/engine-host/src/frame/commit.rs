@@ -51,6 +51,12 @@ impl World {
             return self.take_candidate(turn);
         };
         let (ticked, time_ns) = (turn.outcome.ticked, self.time_ns);
+        if !ticked && matches!(turn.outcome.ending, Ending::Over(_)) {
+            // Nothing counts of a tick that did not return.
+            turn.outcome.passes = None;
+            turn.outcome.outbox.clear();
+            turn.outcome.requests = 0;
+        }
         self.settle(&mut turn, ticked);
         if let Some(renewal) = turn.instance.as_mut().and_then(|i| i.take_renewal()) {
             // Between frames: the records of this frame name slots of the old region.
