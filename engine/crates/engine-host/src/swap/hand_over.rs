@@ -53,7 +53,7 @@ impl World {
     /// Freezes the old instance and lets the new one have its state, its memory and its load.
     fn hand_over(&mut self, n: usize, swap: &Swap, staged: Staged, mut turn: Box<Turn>) {
         let Staged { built, library, at, subject, patience } = staged;
-        let now_ns = self.now_ns();
+        let time_ns = self.time_ns;
         let entry = &mut self.cells[n];
         let Some(mut old) = entry.turn.take() else { return };
         let (Some(instance), Some(old_cx)) = (old.instance.take(), entry.cx.replace(Arc::clone(&turn.cx)))
@@ -99,7 +99,7 @@ impl World {
             load_fault: entry.load_fault.take(),
             checkpoint: entry.succession.state.clone(),
             ticks: entry.counters.ticks,
-            begun_ns: now_ns,
+            begun_ns: time_ns,
             took_over: false,
             reload: false,
         };

@@ -38,7 +38,8 @@ pub struct Frozen {
     pub(super) checkpoint: Option<SavedState>,
     /// The frame of its newest tick.
     pub(super) frame: u64,
-    /// How many ticks the cell had returned from, and the host's time, when the new instance took over.
+    /// How many ticks the cell had returned from, and the world's time, when the new instance took over. That stands still
+    /// while the world is paused.
     pub(super) ticks: u64,
     pub(super) begun_ns: u64,
     /// The new instance has loaded.
@@ -97,10 +98,10 @@ impl CellEntry {
 impl World {
     /// The new instance of a cell has loaded: from now on it is to show that it works.
     pub(crate) fn took_over(&mut self, n: usize) {
-        let (frame, now_ns) = (self.frame, self.now_ns());
+        let (frame, time_ns) = (self.frame, self.time_ns);
         let entry = &mut self.cells[n];
         let Some(frozen) = entry.probation.as_mut().filter(|f| !f.took_over) else { return };
-        (frozen.took_over, frozen.begun_ns, frozen.ticks) = (true, now_ns, entry.counters.ticks);
+        (frozen.took_over, frozen.begun_ns, frozen.ticks) = (true, time_ns, entry.counters.ticks);
         let words = format!("{} took over after frame {}", frozen.subject, frozen.frame);
         tracing::info!(cell = &*entry.name, "{words}");
         self.swaps.tell(frozen.number, Standing::Probation, frame, format!("{words}; the old one waits"));
@@ -111,11 +112,11 @@ impl World {
 
     /// Ends the old instance of a cell if the new one has shown that it works.
     pub(super) fn end_probation(&mut self, n: usize) {
-        let now_ns = self.now_ns();
+        let time_ns = self.time_ns;
         let entry = &self.cells[n];
         let Some(frozen) = entry.probation.as_ref().filter(|f| f.took_over) else { return };
         let ticks = entry.counters.ticks.saturating_sub(frozen.ticks);
-        let is_over = ticks >= PROBATION_TICKS || now_ns.saturating_sub(frozen.begun_ns) >= PROBATION_NS;
+        let is_over = ticks >= PROBATION_TICKS || time_ns.saturating_sub(frozen.begun_ns) >= PROBATION_NS;
         if is_over && entry.life == Life::Idle {
             self.stay(n, &format!("it returned from {ticks} ticks, and the old one has ended"));
         }
