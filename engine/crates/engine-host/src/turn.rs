@@ -102,6 +102,8 @@ pub struct Outcome {
     pub forgets: bool,
     /// It is over before it was given the state that it was to take over: nothing that it did is the cause.
     pub blameless: bool,
+    /// It is over because the instance before could not save that state.
+    pub unsaved: bool,
     /// Wall time of the entries in nanoseconds.
     pub wall_ns: u64,
 }
@@ -218,6 +220,7 @@ impl Turn {
         self.outcome.save_fault = None;
         self.outcome.forgets = false;
         self.outcome.blameless = false;
+        self.outcome.unsaved = false;
         self.first = false;
         if let Err(why) = self.begin() {
             return Ending::Over(why);
@@ -277,7 +280,10 @@ impl Turn {
 
     /// Returns the state to start from.
     fn collect(&mut self, legacy: &mut Legacy) -> Result<Option<SavedState>, String> {
-        let (state, fault) = legacy.collect().inspect_err(|_| self.outcome.blameless = true)?;
+        let (state, fault) = legacy.collect().map_err(|why| {
+            (self.outcome.blameless, self.outcome.unsaved) = (true, true);
+            format!("{why}; `engine ctl restart {}` begins anew without it", self.cx.name)
+        })?;
         if let Some(why) = fault {
             let then = match &state {
                 Some(s) => format!("the checkpoint of frame {}", s.frame),

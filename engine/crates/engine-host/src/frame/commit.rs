@@ -178,6 +178,9 @@ impl World {
                     // Its records tell nothing of the cause.
                     entry.kept = None;
                 }
+                if let Some(frozen) = entry.probation.as_mut().filter(|_| turn.outcome.unsaved) {
+                    frozen.unsaved = true;
+                }
                 drop(turn);
                 self.crashed(n, &why);
             }

@@ -82,7 +82,6 @@ impl World {
         let entry = &mut self.cells[n];
         let frozen = Frozen {
             number: swap.number,
-            act: swap.ask.act,
             subject,
             patience,
             place,
@@ -101,7 +100,8 @@ impl World {
             ticks: entry.counters.ticks,
             begun_ns: time_ns,
             took_over: false,
-            reload: false,
+            reload: entry.wants.load,
+            unsaved: false,
         };
         entry.probation = Some(Box::new(frozen));
         entry.moved_to = Some(at);

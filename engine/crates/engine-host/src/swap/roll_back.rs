@@ -1,5 +1,5 @@
 //! The time in which the old instance waits, and both of its ends: the new one stays, or the old one goes on.
-use super::{Act, PROBATION_NS, PROBATION_TICKS, Standing};
+use super::{PROBATION_NS, PROBATION_TICKS, Standing};
 use crate::{
     assets::Asset,
     builder::BuiltCell,
@@ -18,7 +18,6 @@ use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 /// An instance that waits while another one has its place, with all that the host knew of it.
 pub struct Frozen {
     pub(super) number: u64,
-    pub(super) act: Act,
     /// What messages call the new instance.
     pub(super) subject: String,
     /// How long the new one may take to load.
@@ -44,8 +43,10 @@ pub struct Frozen {
     pub(super) begun_ns: u64,
     /// The new instance has loaded.
     pub(super) took_over: bool,
-    /// It is to load when it comes back: an asset of its was saved meanwhile.
+    /// It is to load when it comes back: it was about to, or an asset of its was saved meanwhile.
     pub(super) reload: bool,
+    /// It did not save its state for the new one.
+    pub(crate) unsaved: bool,
 }
 
 impl Frozen {
@@ -173,8 +174,11 @@ impl World {
         }
         self.renewals.retain(|r| r.owner() != &*entry.name);
         let assets = entry.asset_paths.clone();
-        if frozen.act == Act::Swap {
-            entry.rejected = entry.built.as_ref().map(|b: &BuiltCell| -> PathBuf { b.path.clone() });
+        // A restart brings another build too. What the old one's state could not be had for is no fault of it.
+        let path = |b: &BuiltCell| -> PathBuf { b.path.clone() };
+        let (tried, before) = (entry.built.as_ref().map(path), frozen.built.as_ref().map(path));
+        if tried != before && !frozen.unsaved {
+            entry.rejected = tried;
         }
         entry.built = frozen.built;
         entry.library = frozen.library;

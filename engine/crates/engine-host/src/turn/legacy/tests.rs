@@ -153,8 +153,14 @@ fn an_old_instance_that_cannot_be_saved_but_is_well_goes_on() {
     let Ran { turn, calls, place } = first_turn(Some(Err(Status::FAILED)), Some(state(&NOW, 3)), Status::OK);
     assert_eq!(calls, ["new: create", "old: save"], "the new one is asked for nothing");
     let Ending::Over(why) = &turn.outcome.ending else { panic!("{:?}", turn.outcome.ending) };
-    assert_eq!(why, "the old one's `save` failed with status -2");
-    assert!(!place.is_empty());
+    assert_eq!(
+        why,
+        "the old one's `save` failed with status -2; `engine ctl restart cell` begins anew without it"
+    );
+    assert!(
+        turn.outcome.unsaved && turn.outcome.blameless && !place.is_empty(),
+        "the new one is not to blame"
+    );
 }
 
 #[test]
@@ -164,6 +170,7 @@ fn a_state_of_another_shape_is_not_even_shown_to_the_cell() {
     let different = "its state was saved in another shape: `Ship.hull: f32` became `f64`";
     assert_eq!(turn.outcome.ending, Ending::Over(different.to_owned()), "the old one waits");
     assert!(!place.is_empty() && turn.outcome.saved.is_none());
+    assert!(!turn.outcome.unsaved, "the new build does not fit: it is not to be tried again");
     let Ran { turn, calls, .. } = first_turn(None, Some(state(&PAST, 3)), Status::OK);
     assert_eq!(calls, FRESH, "nobody waits: it starts from its defaults");
     assert_eq!(turn.outcome.ending, Ending::Done);
