@@ -147,6 +147,10 @@ impl World {
     pub(super) fn refresh_now(&mut self, n: usize) {
         let entry = &mut self.cells[n];
         let Some(turn) = entry.turn.as_mut() else { return };
+        if !Arc::ptr_eq(&turn.record.memory, self.book.memory()) {
+            // An instance was taken back since it was recorded: the slots of today lie elsewhere.
+            return;
+        }
         for (p, port) in entry.ports.iter().enumerate() {
             let PortUse::Reads { buffer, now: true, history } = *port else { continue };
             let old = turn.record.ports[p].read;

@@ -28,7 +28,8 @@ impl World {
         let begun = Instant::now();
         // What is left after the ticks takes about as long as it did lately.
         let cut_off = deadline.checked_sub(Duration::from_nanos(self.after_ns)).unwrap_or(deadline);
-        while waiting > 0 || self.ticks_in_flight > 0 {
+        // Who waits, waits for one of these; without any nothing more would come.
+        while self.ticks_in_flight > 0 {
             let left = if self.options.lockstep {
                 Duration::from_millis(100)
             } else {

@@ -184,9 +184,10 @@ impl World {
         })
     }
 
-    /// Lets idle turns name the memory as it is now: a cell that never has another turn must not keep old regions.
+    /// Lets idle turns name the memory as it is now: a cell that never has another turn must not keep old regions. One that
+    /// is recorded names slots of the memory that it has, and is about to start.
     pub(crate) fn renew_idle_records(&mut self) {
-        for c in &mut self.cells {
+        for c in self.cells.iter_mut().filter(|c| !c.recorded) {
             if let Some(turn) = c.turn.as_mut() {
                 turn.record.memory = Arc::clone(self.book.memory());
             }
