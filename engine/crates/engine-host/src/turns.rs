@@ -170,11 +170,14 @@ impl TurnPool {
     pub fn long_turns_into(&self, out: &mut Vec<LongTurn>) {
         let now = self.shared.start.elapsed().as_nanos() as u64;
         for w in &self.workers {
-            let since = w.busy_since_ns.load(Ordering::Relaxed);
+            let since = w.busy_since_ns.load(Ordering::Acquire);
             let for_ns = now.saturating_sub(since);
             if since != 0 && for_ns > LONG_TURN.as_nanos() as u64 {
-                let (cell, epoch) = (w.cell.load(Ordering::Relaxed), w.epoch.load(Ordering::Relaxed));
-                out.push(LongTurn { cell, epoch, for_ns });
+                let (cell, epoch) = (w.cell.load(Ordering::Acquire), w.epoch.load(Ordering::Acquire));
+                // Otherwise that turn has ended meanwhile, and these may be of the next.
+                if w.busy_since_ns.load(Ordering::Relaxed) == since {
+                    out.push(LongTurn { cell, epoch, for_ns });
+                }
             }
         }
     }
@@ -186,10 +189,11 @@ fn work(worker: &Worker, shared: &Shared) {
     let mut followers = Vec::new();
     let mut next = None;
     while let Some(mut turn) = next.take().or_else(|| shared.jobs.take()) {
-        worker.cell.store(turn.cell, Ordering::Relaxed);
-        worker.epoch.store(turn.epoch, Ordering::Relaxed);
+        // Who reads these two sees that the turn before has ended; who reads the time sees these two.
+        worker.cell.store(turn.cell, Ordering::Release);
+        worker.epoch.store(turn.epoch, Ordering::Release);
         let now = shared.start.elapsed().as_nanos() as u64;
-        worker.busy_since_ns.store(now.max(1), Ordering::Relaxed);
+        worker.busy_since_ns.store(now.max(1), Ordering::Release);
         turn.run();
         worker.busy_since_ns.store(0, Ordering::Relaxed);
         turn.followers.take_into(&mut followers);
