@@ -169,6 +169,16 @@ impl Mailbox {
         self.reading.messages.sort_unstable_by_key(|m| (m.from, m.sequence));
     }
 
+    /// Takes the mail of the current turn back, which does not begin: the next one gets it. However full the box is,
+    /// nothing of it is dropped.
+    pub fn give_back(&mut self) {
+        for m in self.reading.messages.drain(..) {
+            let place = self.collecting.payloads.push(self.reading.payloads.get(m.place.clone()));
+            self.collecting.messages.push(Message { place, ..m });
+        }
+        self.reading.clear();
+    }
+
     /// Gives the senders of waiting mail the lines that `new_line` returns; mail of senders for which it returns none
     /// is dropped: they left the scene.
     pub fn renumber(&mut self, new_line: impl Fn(CellLine) -> Option<CellLine>) {
@@ -246,6 +256,21 @@ mod tests {
         o.clear();
         assert_eq!(o.iter().count(), 0);
         assert_eq!(o.send(CellLine(0), &[0; 1]), Ok(()));
+    }
+
+    #[test]
+    fn mail_that_is_given_back_comes_with_the_next_turn_even_when_the_box_is_full() {
+        let limits = BoxLimits { messages: 2, bytes: 64 };
+        let mut m = Mailbox::new(limits);
+        assert!(m.deliver(CellLine(3), 0, b"late") && m.deliver(CellLine(3), 1, b"too"));
+        m.open();
+        assert!(m.deliver(CellLine(1), 0, &[1; 32]) && m.deliver(CellLine(1), 1, &[2; 32]));
+        m.give_back();
+        assert_eq!((m.iter().len(), m.dropped()), (0, 0));
+        assert!(!m.deliver(CellLine(1), 2, b"more"), "it is fuller than full");
+        m.open();
+        let all: Vec<_> = m.iter().map(|m| (m.from.0, m.sequence, m.payload.len())).collect();
+        assert_eq!(all, [(1, 0, 32), (1, 1, 32), (3, 0, 4), (3, 1, 3)]);
     }
 
     proptest! {

@@ -82,16 +82,9 @@ impl World {
         if let Some(tick) = entry.due.take() {
             entry.clock.give_back(tick);
         }
-        for l in turn.record.mail.drain(..) {
-            entry.mailbox.deliver(l.line, l.sequence, &bytes_of(&l.payload, l.len));
-        }
+        turn.record.clear_mail();
+        entry.mailbox.give_back();
         self.settle(&mut turn, false);
         self.cells[n].turn = Some(turn);
     }
-}
-
-fn bytes_of(payload: &[u128], len: usize) -> Vec<u8> {
-    let mut out: Vec<u8> = payload.iter().flat_map(|w| w.to_ne_bytes()).collect();
-    out.truncate(len);
-    out
 }
