@@ -1,6 +1,7 @@
 //! What a user tells one cell while the world runs: start again, on, off, another build, another place.
 //!
-//! Carried out between frames. The scene file stays as it is: what it says holds again when it is saved next.
+//! Carried out between frames. The scene file stays as it is. What `enable` and `disable` did holds until the scene is
+//! saved next; `move` holds until the line gets another `at:`.
 use crate::{builder::BuiltCell, swap::Ask, world::World};
 use engine_frame::names::did_you_mean;
 use engine_render::RendererGone;
