@@ -46,8 +46,9 @@ impl Live {
 
     /// Waits until a line says `words`.
     pub fn until(&mut self, words: &str) {
+        let begun = Instant::now();
         loop {
-            match self.lines.recv_timeout(WATCHDOG) {
+            match self.lines.recv_timeout(WATCHDOG.saturating_sub(begun.elapsed())) {
                 Ok(line) => {
                     let found = line.contains(words);
                     self.seen.push(line);
