@@ -231,7 +231,10 @@ fn watched(mut command: Command) -> Output {
 pub fn scratch_project(to: &Path) {
     let real = root();
     std::fs::write(to.join("Cargo.toml"), "").expect("the manifest can be written");
-    std::os::unix::fs::symlink(real.join("cells"), to.join("cells")).expect("cells/ can be linked");
+    // The engine's own sources make it a project that shares the engine's target folder.
+    for folder in ["cells", "engine"] {
+        std::os::unix::fs::symlink(real.join(folder), to.join(folder)).expect("a folder can be linked");
+    }
     for folder in ["shaders", "assets"] {
         copy_folder(&real.join(folder), &to.join(folder));
     }

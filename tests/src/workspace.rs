@@ -14,7 +14,7 @@ pub fn scratch_workspace(to: &Path) {
         let path = entry.expect("an entry can be read").path();
         link(&path, &to.join("cells").join(path.file_name().expect("entries have names")));
     }
-    for folder in ["engine", "benches", "tests"] {
+    for folder in ["benches", "tests"] {
         link(&root().join(folder), &to.join(folder));
     }
     for file in ["Cargo.toml", "Cargo.lock"] {

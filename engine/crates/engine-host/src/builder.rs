@@ -27,6 +27,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+/// This crate as it was compiled: the project that holds it builds into the engine's own target folder.
+const OWN: &str = env!("CARGO_MANIFEST_DIR");
+/// Where it lies in its project.
+const OWN_IN_PROJECT: &str = "engine/crates/engine-host";
+/// The folder for those of other projects, in the target folder: cargo gives cells of one name one file.
+const OTHERS: &str = "workspaces";
+
 /// How long a copy of a library is kept that nobody loads.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -135,7 +142,8 @@ pub enum BuildEvent<'a> {
 }
 
 impl Project {
-    /// Finds the project around `from` for the engine binary `exe`.
+    /// Finds the project around `from` for the engine binary `exe`. A project that neither holds the engine nor its
+    /// target folder gets a folder of its own in that: two projects may have cells of the same name.
     ///
     /// # Errors
     /// [`BuildError::NoProject`].
@@ -156,6 +164,12 @@ impl Project {
                 (target.to_owned(), p.to_owned())
             }
             _ => (root.join("target"), "dev".to_owned()),
+        };
+        let target = if target.parent() == Some(root.as_path()) || is_own(&root) {
+            target
+        } else {
+            let hash = blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex();
+            target.join(OTHERS).join(&hash[..HASH_DIGITS])
         };
         Ok(Self { root, target, profile, known: Arc::default() })
     }
@@ -301,6 +315,12 @@ impl Project {
         let shaders = self.root.join("shaders").join(stem);
         Some(BuiltCell { path, ports: Arc::new(ports), shape: shape.map(Arc::new), shaders })
     }
+}
+
+/// Returns whether the project at `root` is the one that the engine was made of, also by way of a link.
+fn is_own(root: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    real(Path::new(OWN)).is_some_and(|own| real(&root.join(OWN_IN_PROJECT)) == Some(own))
 }
 
 fn known(name: &str, all: &[String], root: &Path) -> Result<(), BuildError> {

@@ -206,6 +206,34 @@ fn a_build_of_another_project_says_nothing_of_this_one_s_cells() {
     assert!(linked.is_fresh(&names(&["one"])));
 }
 
+#[test]
+fn cells_of_one_name_in_two_workspaces_are_two_cells() {
+    let engine = tempfile::tempdir().unwrap();
+    let exe = engine.path().join("debug/engine");
+    let [(a_dir, a), (b_dir, b)] = [(); 2].map(|()| {
+        let (dir, p) = workspace(&["one"]);
+        let found = Project::find(&p.root, &exe).unwrap();
+        (dir, found)
+    });
+    write_source(b_dir.path(), "one", "#[unsafe(no_mangle)]\npub static OTHER: u64 = 1;");
+    for p in [&a, &b] {
+        assert!(p.target.starts_with(engine.path()), "{}", p.target.display());
+        assert_eq!(p.profile, "dev");
+        assert_eq!(build(p, &["one"]).0, names(&[]));
+    }
+    let first = a.stage("one").unwrap();
+    assert_ne!(first.hash(), b.stage("one").unwrap().hash(), "each has its own code");
+    // Built again, where the other's was built last: still its own.
+    write_source(a_dir.path(), "one", "#[unsafe(no_mangle)]\npub static THIRD: u64 = 1;");
+    assert_eq!(build(&a, &["one"]).0, names(&[]));
+    write_source(a_dir.path(), "one", "");
+    assert_eq!(build(&a, &["one"]).0, names(&[]));
+    assert_eq!(a.stage("one").unwrap().hash(), first.hash());
+    // The project that the engine was made of shares its folder.
+    let own = Path::new(OWN).ancestors().nth(3).unwrap();
+    assert_eq!(Project::find(own, &exe).unwrap().target, engine.path());
+}
+
 /// Makes the library of a cell another build, without a compiler: what stands behind its end changes nothing.
 fn another_build(p: &Project, cell: &str, mark: u8) -> PathBuf {
     use std::io::Write as _;
