@@ -31,13 +31,21 @@ impl World {
                 .find(|c| c.as_ref().is_some_and(|c| *c.name == *line.name && c.scene.is_same_code(line)))
                 .and_then(Option::take);
             let entry = match kept {
-                None => self.new_entry(line.clone()),
+                None => self.new_entry(line.clone(), |_| ()),
                 Some(mut entry) => {
                     let quotas = std::mem::replace(&mut entry.scene, line.clone()).quotas;
                     let anew = self.is_built_anew(&entry);
                     if matches!(entry.life, Life::Down { .. }) {
                         // Whatever was wrong may be mended: start it anew.
-                        let mut next = self.new_entry(line.clone());
+                        let mut next = self.new_entry(line.clone(), |next| {
+                            // What a user told it holds until its line says something else.
+                            if !changes.toggled.contains(&line.name) {
+                                next.on = entry.on;
+                            }
+                            if !changes.moved.contains(&line.name) {
+                                next.moved_to = entry.moved_to;
+                            }
+                        });
                         if anew {
                             next.succession = std::mem::take(&mut entry.succession);
                         }

@@ -1,7 +1,7 @@
 //! What a user tells one cell while the world runs: start again, on, off, another build, another place.
 //!
-//! Carried out between frames. The scene file stays as it is. What `enable` and `disable` did holds until the scene is
-//! saved next; `move` holds until the line gets another `at:`.
+//! Carried out between frames. The scene file stays as it is: what it says of a cell's place, or whether it is on, holds
+//! again when its line says something else of that.
 use crate::{builder::BuiltCell, swap::Ask, world::World};
 use engine_frame::names::did_you_mean;
 use engine_render::RendererGone;
@@ -15,9 +15,9 @@ use std::sync::Arc;
 pub enum CellCommand {
     /// A new instance of its newest build, which begins from its defaults. One that is down starts again.
     Restart,
-    /// Switch it on.
+    /// Switch it on. It stays so until its scene line gets another `enabled:` or `on:`.
     Enable,
-    /// Switch it off.
+    /// Switch it off. It stays so until its scene line gets another `enabled:` or `on:`.
     Disable,
     /// Run its newest build, if that is another one; the state is taken over.
     Swap,
@@ -100,7 +100,8 @@ impl World {
         if entry.on == on {
             return Ok(format!("`{}` is {word} already", entry.name));
         }
-        (entry.on, entry.scene.enabled, self.scene.cells[n].enabled) = (on, on, on);
+        // Not in its scene line: any code that is saved has the file read again, and nothing of it has changed.
+        entry.on = on;
         let name = Arc::clone(&entry.name);
         tracing::info!(cell = &*name, "switched {word}");
         self.after_change()?;
@@ -131,8 +132,9 @@ impl World {
         if to == Placement::Thread && entry.scene.trust.is_untrusted() {
             return Err(CommandError::Untrusted(entry.name.to_string()));
         }
-        if entry.epoch > 0 && entry.placed == to {
-            return Ok(format!("`{}` runs {place} already", entry.name));
+        if entry.epoch > 0 && entry.goes_to() == to {
+            let does = if entry.placed == to { "runs" } else { "is about to run" };
+            return Ok(format!("`{}` {does} {place} already", entry.name));
         }
         let sentence = format!("`{}` moves: from now on it runs {place}", entry.name);
         Ok(self.plan(n, Ask::to(to), sentence))

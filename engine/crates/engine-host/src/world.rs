@@ -209,7 +209,7 @@ impl World {
             options,
         };
         for line in world.scene.cells.clone() {
-            let entry = world.new_entry(line);
+            let entry = world.new_entry(line, |_| ());
             world.cells.push(entry);
         }
         world.wire();

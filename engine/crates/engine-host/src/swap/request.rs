@@ -10,12 +10,19 @@ impl World {
     }
 }
 
+impl CellEntry {
+    /// Returns where it will run when what is under way has been done.
+    pub(crate) fn goes_to(&self) -> Placement {
+        self.swap.as_ref().and_then(|swap| swap.ask.at).unwrap_or(self.placed)
+    }
+}
+
 impl Swaps {
-    /// Plans to move an entry whose scene line has another `at:`, unless it is there. Until it has moved, its instances
-    /// begin where it is: the move may be refused.
+    /// Plans to move an entry whose scene line has another `at:`, unless it is there or on its way. Until it has moved, its
+    /// instances begin where it is: the move may be refused.
     pub(crate) fn plan_move(&mut self, entry: &mut CellEntry, at: Placement, frame: u64) {
         entry.moved_to = (entry.epoch > 0 && at != entry.placed).then_some(entry.placed);
-        if at == entry.placed && entry.epoch > 0 {
+        if at == entry.goes_to() && entry.epoch > 0 {
             return;
         }
         tracing::info!(cell = &*entry.name, "it moves to {at:?}");

@@ -20,10 +20,12 @@ use engine_scene::{CheckedParams, Placement, SceneCell, SceneFault, check_params
 use std::{path::Path, sync::Arc, time::Duration};
 
 impl World {
-    pub(crate) fn new_entry(&mut self, line: SceneCell) -> CellEntry {
+    /// Returns an entry for a scene line, ready to start unless it is at fault. It is changed before it is prepared.
+    pub(crate) fn new_entry(&mut self, line: SceneCell, change: impl FnOnce(&mut CellEntry)) -> CellEntry {
         let key = self.next_key;
         self.next_key += 1;
         let mut entry = CellEntry::new(line, key, ShaderId(key));
+        change(&mut entry);
         self.prepare(&mut entry);
         entry
     }
