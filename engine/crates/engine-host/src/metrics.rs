@@ -7,6 +7,7 @@ use crate::{
 };
 use engine_scene::Placement;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// A quarter of a second.
 const QUARTER_NS: u64 = 250_000_000;
@@ -179,13 +180,23 @@ impl World {
     /// Returns what every cell costs and does, in scene order. To be called between frames.
     #[must_use]
     pub fn metrics(&self) -> Vec<CellMetrics> {
-        (0..self.cells.len()).map(|n| self.cell_metrics(n)).collect()
+        let shared = self.shared_bytes();
+        (0..self.cells.len()).map(|n| self.cell_metrics(n, &shared)).collect()
     }
 
-    pub(crate) fn cell_metrics(&self, n: usize) -> CellMetrics {
+    /// Returns the bytes of the newest publications of each cell that has some.
+    pub(crate) fn shared_bytes(&self) -> HashMap<&str, u64> {
+        let mut found = HashMap::new();
+        for (buffer, _) in self.book.counters() {
+            let bytes = self.book.latest(buffer.buffer).map_or(0, |l| u64::from(l.len));
+            *found.entry(&*buffer.owner).or_default() += bytes;
+        }
+        found
+    }
+
+    pub(crate) fn cell_metrics(&self, n: usize, shared: &HashMap<&str, u64>) -> CellMetrics {
         let c = &self.cells[n];
         let k = &c.counters;
-        let own = self.book.counters().filter(|(b, _)| *b.owner == *c.name);
         CellMetrics {
             name: c.name.to_string(),
             cell: c.scene.cell.as_str().to_owned(),
@@ -196,7 +207,7 @@ impl World {
             build: c.built.as_ref().map(|b| b.hash().to_owned()),
             tick_us: k.tick.load(self.time_ns),
             gpu_us: self.stats.gpu_of(&c.name).map(|g| g.load(self.time_ns)),
-            shared_bytes: own.map(|(b, _)| self.book.latest(b.buffer).map_or(0, |l| u64::from(l.len))).sum(),
+            shared_bytes: shared.get(&*c.name).copied().unwrap_or_default(),
             sent: k.sent,
             received: k.received,
             dropped: c.mailbox.dropped(),

@@ -7,7 +7,10 @@ use crate::{
 use engine_frame::packet::Packet;
 use engine_render::{FrameReport, GpuTimes, Image, PassLabel};
 use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 /// The newest samples of a time, in nanoseconds.
 #[derive(Clone, Debug, Default)]
@@ -224,7 +227,7 @@ impl World {
     /// Returns what was measured so far; the system is asked about the processes of cells.
     #[must_use]
     pub fn report(&self) -> WorldReport {
-        let upload = &self.renderer.adapter().upload;
+        let (upload, shared) = (&self.renderer.adapter().upload, self.shared_bytes());
         WorldReport {
             frames: self.frame,
             submits_per_frame: self.stats.submits,
@@ -236,17 +239,17 @@ impl World {
             incomplete_frames: self.stats.incomplete_frames,
             adapter: self.renderer.adapter().name.clone(),
             size_px: self.options.screen_px,
-            cells: (0..self.cells.len()).map(|n| self.cell_report(n)).collect(),
+            cells: (0..self.cells.len()).map(|n| self.cell_report(n, &shared)).collect(),
             swaps: self.swaps().cloned().collect(),
         }
     }
 
-    fn cell_report(&self, n: usize) -> CellReport {
+    fn cell_report(&self, n: usize, shared: &HashMap<&str, u64>) -> CellReport {
         let c = &self.cells[n];
         let k = &c.counters;
         let own = self.book.counters().filter(|(b, _)| *b.owner == *c.name);
         let passes = self.stats.gpu.iter().filter(|p| p.cell == c.name);
-        let mut metrics = self.cell_metrics(n);
+        let mut metrics = self.cell_metrics(n, shared);
         metrics.read_process();
         CellReport {
             metrics,
