@@ -4,7 +4,10 @@ use crate::{
     start,
 };
 use anyhow::Context as _;
-use engine_host::{Project, builder::Leftover};
+use engine_host::{
+    Project,
+    builder::{Leftover, is_being_written},
+};
 use engine_sys::jail;
 use std::{
     fs,
@@ -34,6 +37,14 @@ pub(crate) fn clean(root: Option<&Path>, dry_run: bool) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
+/// Removes a file. Returns whether it is this that did: somebody else may be faster.
+fn is_removed<'a>(path: &'a Path, remove: impl FnOnce(&'a Path) -> io::Result<()>) -> anyhow::Result<bool> {
+    match remove(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => other.map(|()| true).with_context(|| format!("{} cannot be removed", path.display())),
+    }
+}
+
 /// The files of crashes, of all profiles.
 fn crash_files(project: &Project, dry_run: bool) -> anyhow::Result<Vec<Leftover>> {
     let mut found = Vec::new();
@@ -41,11 +52,7 @@ fn crash_files(project: &Project, dry_run: bool) -> anyhow::Result<Vec<Leftover>
         for entry in fs::read_dir(profile.path().join("crashes")).into_iter().flatten().flatten() {
             let path = entry.path();
             let Ok(m) = fs::symlink_metadata(&path) else { continue };
-            if m.is_file() {
-                if !dry_run {
-                    fs::remove_file(&path)
-                        .with_context(|| format!("{} cannot be removed", path.display()))?;
-                }
+            if m.is_file() && !is_being_written(&path) && (dry_run || is_removed(&path, fs::remove_file)?) {
                 found.push(Leftover { path, bytes: m.len() });
             }
         }
@@ -59,10 +66,8 @@ fn dead_sockets(dry_run: bool) -> anyhow::Result<Vec<Leftover>> {
     let folder = folder::folder();
     let mut found = Vec::new();
     for socket in folder::sockets(&folder).with_context(|| format!("{} cannot be read", folder.display()))? {
-        if matches!(socket.connect(), Ok(None)) {
-            if !dry_run {
-                socket.remove().with_context(|| format!("{} cannot be removed", socket.path.display()))?;
-            }
+        let is_dead = matches!(socket.connect(), Ok(None));
+        if is_dead && (dry_run || is_removed(&socket.path, |_| socket.remove())?) {
             found.push(Leftover { path: socket.path, bytes: 0 });
         }
     }

@@ -11,7 +11,7 @@ mod known;
 mod leases;
 
 pub use known::KnownBuilds;
-pub use leases::Leftover;
+pub use leases::{Leftover, is_being_written};
 
 use crate::{
     library::{LibraryError, ports_of, shape_of},

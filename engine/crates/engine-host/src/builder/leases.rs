@@ -7,7 +7,7 @@ use crate::staged::HASH_DIGITS;
 use std::{
     collections::BTreeSet,
     fs::{self, File, TryLockError},
-    io::{self, Read as _, Seek as _, Write as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -71,12 +71,23 @@ impl Lease {
         self.file.write_all(format!("{copy}\n").as_bytes())
     }
 
-    /// Claims these copies and no others.
+    /// Claims these copies and no others. Whatever fails, those that were claimed before are claimed still.
     fn claim_only<'a>(&mut self, copies: impl Iterator<Item = &'a str>, _: &Turn) -> io::Result<()> {
         let lines: String = copies.map(|c| format!("{c}\n")).collect();
-        self.file.set_len(0)?;
-        self.file.rewind()?;
-        self.file.write_all(lines.as_bytes())
+        // Named as a claim: one that stays because the engine is killed now is found dead.
+        let new = self.path.with_extension("new");
+        let mut file = File::options().create(true).read(true).append(true).open(&new)?;
+        let locked = file.try_lock().map_err(|e| match e {
+            TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+            TryLockError::Error(error) => error,
+        });
+        locked.and_then(|()| file.set_len(0))?;
+        file.write_all(lines.as_bytes()).and_then(|()| fs::rename(&new, &self.path)).inspect_err(|_| {
+            // The first error is the one worth telling.
+            let _ = fs::remove_file(&new);
+        })?;
+        self.file = file;
+        Ok(())
     }
 }
 
@@ -112,8 +123,23 @@ fn cell_of(copy: &str) -> Option<&str> {
 
 /// Returns whether this is a half-written copy of a process that has ended.
 fn is_broken_off(name: &str) -> bool {
-    let pid = name.strip_suffix(".tmp").and_then(|n| n.rsplit_once(".so.")?.1.split_once('-'));
-    pid.is_some_and(|(pid, _)| !pid.is_empty() && !Path::new("/proc").join(pid).exists())
+    name.contains(".so.") && being_written_by(name).is_some_and(|pid| !is_running(pid))
+}
+
+/// Returns the process that writes a file of this name, to rename it when it is whole.
+fn being_written_by(name: &str) -> Option<u32> {
+    let (_, process) = name.strip_suffix(".tmp")?.rsplit_once('.')?;
+    process.split_once('-')?.0.parse().ok()
+}
+
+fn is_running(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
+}
+
+/// Returns whether somebody who runs is about to write this file: what `engine clean` leaves alone.
+#[must_use]
+pub fn is_being_written(path: &Path) -> bool {
+    being_written_by(name_of(path)).is_some_and(is_running)
 }
 
 fn named(folder: &Path, is_meant: impl Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
@@ -170,8 +196,12 @@ impl Project {
                 |name: &str| cell_of(name).is_some() && !claimed.contains(name) || is_broken_off(name);
             for path in named(&folder, is_left).map_err(io)?.into_iter().chain(dead) {
                 let bytes = fs::metadata(&path).map_or(0, |m| m.len());
-                each(&path).map_err(|source| BuildError::Io { path: path.clone(), source })?;
-                found.push(Leftover { path, bytes });
+                match each(&path) {
+                    Ok(()) => found.push(Leftover { path, bytes }),
+                    // Somebody else was faster.
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                    Err(source) => return Err(BuildError::Io { path, source }),
+                }
             }
         }
         Ok(found)
@@ -227,6 +257,9 @@ mod tests {
         assert!(is_broken_off(".bloom-0123456789abcdef.so.4194305-0.tmp"));
         let own = format!(".bloom-0123456789abcdef.so.{}-0.tmp", std::process::id());
         assert!(!is_broken_off(&own) && !is_broken_off("notes.tmp"));
+        assert!(is_being_written(Path::new(&own)));
+        assert!(!is_being_written(Path::new(".rain-5.crash.4194305-0.tmp")));
+        assert!(!is_being_written(Path::new("rain-5.crash")));
     }
 
     #[test]
@@ -243,6 +276,11 @@ mod tests {
         one.claim_only(["b"].into_iter(), &turn).unwrap();
         one.claim("d", &turn).unwrap();
         assert_eq!(names(), "bcd");
+        // What cannot be written, as on a full disk, costs no claim.
+        fs::create_dir(one.path.with_extension("new")).unwrap();
+        assert!(one.claim_only([].into_iter(), &turn).is_err());
+        assert_eq!(names(), "bcd");
+        fs::remove_dir(one.path.with_extension("new")).unwrap();
         // Killed: its file is there, its lock is not.
         fs::write(dir.path().join(".engine-7-0"), "x\n").unwrap();
         drop(other);
