@@ -1,15 +1,26 @@
 //! Where control sockets lie: one file for each running engine, named by its process, in a folder that only this
 //! user may enter.
-use engine_sys::{own_user, peer_user, private_folder};
+use engine_sys::{connect_now, own_user, peer_user, private_folder};
 use std::{
     io,
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::{
+        fs::MetadataExt as _,
+        net::{UnixListener, UnixStream},
+    },
     path::{Path, PathBuf},
 };
 
 /// Returns the folder of this user's sockets, which may not be there yet.
 pub(crate) fn folder() -> PathBuf {
-    match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|d| d.is_absolute() && d.is_dir()) {
+    folder_in(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from))
+}
+
+/// Returns it, where `runtime` is said to be the folder for such things. After `sudo -E` that is another user's.
+fn folder_in(runtime: Option<PathBuf>) -> PathBuf {
+    let is_own = |d: &PathBuf| {
+        d.is_absolute() && std::fs::metadata(d).is_ok_and(|m| m.is_dir() && m.uid() == own_user())
+    };
+    match runtime.filter(is_own) {
         Some(runtime) => runtime.join("cell"),
         None => PathBuf::from(format!("/tmp/cell-{}", own_user())),
     }
@@ -44,7 +55,7 @@ pub(crate) fn sockets(folder: &Path) -> io::Result<Vec<SocketFile>> {
 impl SocketFile {
     /// Connects to the engine; `None` when it has ended and left its socket behind.
     pub(crate) fn connect(&self) -> io::Result<Option<UnixStream>> {
-        match UnixStream::connect(&self.path) {
+        match connect_now(&self.path) {
             Ok(stream) if peer_user(&stream)? == own_user() => Ok(Some(stream)),
             Ok(_) => {
                 let why = format!("{} belongs to an engine of somebody else", self.path.display());
@@ -53,6 +64,9 @@ impl SocketFile {
             // Its file appears only when somebody listens.
             Err(e) if matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {
                 Ok(None)
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                Err(io::Error::new(e.kind(), "it takes no connections (is it stopped?)"))
             }
             Err(e) => Err(e),
         }
@@ -105,5 +119,44 @@ mod tests {
         assert_eq!(left, expected);
         assert!(path.exists() && folder.join("notes").exists());
         drop(alive);
+    }
+
+    #[test]
+    fn an_engine_that_takes_no_connections_holds_nobody_up_and_keeps_its_socket() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("cell");
+        private_folder(&folder).unwrap();
+        // As one that was stopped: it listens and accepts nothing.
+        let _stopped = UnixListener::bind(folder.join("8.sock")).unwrap();
+        let socket = sockets(&folder).unwrap().remove(0);
+        // Those that have left wait all the same.
+        let error = loop {
+            match socket.connect() {
+                Ok(stream) => assert!(stream.is_some(), "somebody listens"),
+                Err(error) => break error,
+            }
+        };
+        assert!(error.to_string().contains("is it stopped?"), "{error}");
+        listen(&folder).unwrap();
+        assert!(socket.path.exists());
+    }
+
+    #[test]
+    fn the_folder_of_another_user_is_none_of_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(folder_in(Some(dir.path().to_owned())), dir.path().join("cell"));
+        let other = PathBuf::from(format!("/tmp/cell-{}", own_user()));
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        for runtime in [None, Some(PathBuf::from("relative")), Some(file)] {
+            assert_eq!(folder_in(runtime), other);
+        }
+        let theirs = if own_user() == 0 {
+            std::os::unix::fs::chown(dir.path(), Some(65534), None).unwrap();
+            dir.path().to_owned()
+        } else {
+            PathBuf::from("/")
+        };
+        assert_eq!(folder_in(Some(theirs)), other, "as after `sudo -E`");
     }
 }

@@ -8,7 +8,7 @@
 //! | [`ControlSocket`] | packets and file descriptors between the engine and a child |
 //! | [`ChildProcess`] | the engine's own executable, run again, watched and ended by a pidfd |
 //! | [`OpenFiles`] | how many descriptors the system allows |
-//! | [`peer_user`], [`private_folder`] | sockets and folders of one user alone |
+//! | [`peer_user`], [`private_folder`], [`connect_now`] | sockets and folders of one user alone |
 //! | [`process_use`] | memory and processor time of a process |
 //! | [`jail`] | what such a child may still do: namespaces, empty root, Landlock, limits, call filters; what the machine offers of it |
 //! | [`thread`], [`write_atomically`] | priorities and CPU clocks; files that are replaced whole or not at all |
@@ -61,4 +61,4 @@ pub use process::{ProcessUse, process_use};
 pub use ring::create_ring;
 pub use ring::{RingConsumer, RingProducer};
 pub use ring_error::{PushError, RingAttachError, RingCorrupt, WaitOutcome};
-pub use user::{own_user, peer_user, private_folder};
+pub use user::{connect_now, own_user, peer_user, private_folder};

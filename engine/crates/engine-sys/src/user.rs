@@ -1,12 +1,14 @@
-//! Which user this is: a folder and sockets that only they may use.
+//! Which user this is: a folder and sockets that only they may use; connecting without waiting.
 
 use std::fs::{DirBuilder, symlink_metadata};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use rustix::net::sockopt::socket_peercred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::geteuid;
 
 /// Returns the number of the user that this process acts for.
@@ -20,6 +22,20 @@ pub fn own_user() -> u32 {
 /// The kernel's answer: it is no such socket.
 pub fn peer_user(socket: impl AsFd) -> io::Result<u32> {
     Ok(socket_peercred(socket)?.uid.as_raw())
+}
+
+/// Connects to the Unix socket at `path`, now or not at all: `UnixStream::connect` waits for somebody who does not take
+/// connections.
+///
+/// # Errors
+/// The kernel's answer; `WouldBlock` when too many wait there already.
+pub fn connect_now(path: &Path) -> io::Result<UnixStream> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 /// Makes the folder `path` for this user alone (mode 0700), or makes sure that it is one: somebody else may have been first where everybody may
@@ -45,13 +61,38 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
-    use std::os::unix::net::UnixStream;
+    use std::os::unix::net::UnixListener;
 
     #[test]
     fn both_ends_know_each_other() {
         let (a, b) = UnixStream::pair().unwrap();
         assert_eq!((peer_user(&a).unwrap(), peer_user(&b).unwrap()), (own_user(), own_user()));
         assert!(peer_user(fs::File::open("/dev/null").unwrap()).is_err());
+    }
+
+    #[test]
+    fn who_takes_no_connections_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        assert_eq!(connect_now(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let listener = UnixListener::bind(&path).unwrap();
+        let first = connect_now(&path).unwrap();
+        assert_eq!(peer_user(&first).unwrap(), own_user());
+        // Those that have left wait all the same.
+        let full = loop {
+            if let Err(error) = connect_now(&path) {
+                break error;
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        // A stream as any other: reading waits.
+        let (mut accepted, _) = listener.accept().unwrap();
+        let echo = std::thread::spawn(move || io::copy(&mut &first, &mut Vec::new()));
+        io::Write::write_all(&mut accepted, b"late").unwrap();
+        drop(accepted);
+        assert_eq!(echo.join().unwrap().unwrap(), 4);
+        drop(listener);
+        assert_eq!(connect_now(&path).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[test]
