@@ -12,6 +12,7 @@ use engine_host::CellCommand;
 use std::{
     io::{self, IsTerminal as _, Write as _},
     os::unix::net::UnixStream,
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
@@ -25,7 +26,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Runs one command. `engine` is a process or a name, needed where several run.
 pub(crate) fn run(what: &CtlCommand, engine: Option<&str>) -> anyhow::Result<ExitCode> {
-    let (found, silent) = engines()?;
+    let (found, silent) = engines(&folder::folder())?;
     let mut peer = choose(found, silent, engine)?;
     match talk(&mut peer, what) {
         // Who reads our output has seen enough.
@@ -43,6 +44,7 @@ type Silent = (u32, String);
 pub(crate) struct Peer {
     /// Who it is.
     pub(crate) who: Who,
+    socket: SocketFile,
     stream: UnixStream,
 }
 
@@ -53,35 +55,57 @@ impl Peer {
         // One that was refused is closed already, and its answer says why.
         let sent = wire::write(&stream, &Request::Who, WHO_WITHIN);
         match wire::read(&stream, MAX_ANSWER, WHO_WITHIN) {
-            Ok(Answer::Engine(who)) => Ok(Some(Self { who, stream })),
+            Ok(Answer::Engine(who)) => Ok(Some(Self { who, socket: socket.clone(), stream })),
             Ok(Answer::Refused(why)) => bail!(why),
             Ok(_) => bail!("it answers something else than it was asked"),
-            Err(WireError::Closed | WireError::Cut) => Ok(None),
+            // It has ended meanwhile, or it has not and had no word for us: its socket tells.
+            Err(WireError::Closed | WireError::Cut) if socket.connect()?.is_none() => Ok(None),
+            Err(WireError::Closed | WireError::Cut) => bail!("it closed the connection without an answer"),
             Err(error) => Err(sent.err().unwrap_or(error).into()),
         }
     }
 
-    fn ask(&mut self, request: &Request) -> anyhow::Result<Answer> {
-        let ended = |e: WireError| match e {
-            WireError::Closed | WireError::Cut => anyhow::anyhow!("the engine has ended"),
-            other => other.into(),
-        };
-        wire::write(&self.stream, request, WHO_WITHIN).map_err(ended)?;
-        match wire::read(&self.stream, MAX_ANSWER, ANSWER_WITHIN).map_err(ended)? {
-            Answer::Refused(why) => bail!(why),
-            answer => Ok(answer),
+    fn ask(&self, request: &Request) -> anyhow::Result<Answer> {
+        self.hear(wire::write(&self.stream, request, WHO_WITHIN))
+    }
+
+    /// Asks what changes nothing: over a new connection if the engine has given up this one, because we were silent.
+    fn look(&mut self, request: &Request) -> anyhow::Result<Answer> {
+        let mut sent = wire::write(&self.stream, request, WHO_WITHIN);
+        if matches!(sent, Err(WireError::Cut))
+            && let Ok(Some(anew)) = Self::connect(&self.socket)
+            && anew.who == self.who
+        {
+            *self = anew;
+            sent = wire::write(&self.stream, request, WHO_WITHIN);
+        }
+        self.hear(sent)
+    }
+
+    /// Returns the answer to what was sent.
+    fn hear(&self, sent: Result<(), WireError>) -> anyhow::Result<Answer> {
+        match sent {
+            // Why the connection was closed may still wait to be read.
+            Ok(()) | Err(WireError::Cut) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match wire::read(&self.stream, MAX_ANSWER, ANSWER_WITHIN) {
+            Ok(Answer::Refused(why)) => bail!(why),
+            Ok(answer) => Ok(answer),
+            Err(WireError::Closed | WireError::Cut) => bail!("the engine has ended"),
+            Err(error) => Err(error.into()),
         }
     }
 
     fn metrics(&mut self) -> anyhow::Result<Metrics> {
-        match self.ask(&Request::Metrics)? {
+        match self.look(&Request::Metrics)? {
             Answer::Metrics(metrics) => Ok(metrics),
             _ => bail!("the engine answers something else than it was asked"),
         }
     }
 
     fn log(&mut self, after: u64, cell: Option<&str>, wait: bool) -> anyhow::Result<LogPart> {
-        match self.ask(&Request::Log { after, cell: cell.map(str::to_owned), wait })? {
+        match self.look(&Request::Log { after, cell: cell.map(str::to_owned), wait })? {
             Answer::Log(part) => Ok(part),
             _ => bail!("the engine answers something else than it was asked"),
         }
@@ -90,9 +114,8 @@ impl Peer {
 
 /// Returns this user's running engines, and those that do not answer, each with the reason. Sockets of engines that
 /// have ended are removed.
-fn engines() -> anyhow::Result<(Vec<Peer>, Vec<Silent>)> {
-    let folder = folder::folder();
-    let sockets = folder::sockets(&folder)
+fn engines(folder: &Path) -> anyhow::Result<(Vec<Peer>, Vec<Silent>)> {
+    let sockets = folder::sockets(folder)
         .with_context(|| format!("the folder of control sockets {} cannot be used", folder.display()))?;
     let (mut found, mut silent) = (Vec::new(), Vec::new());
     for socket in sockets {
@@ -180,6 +203,9 @@ fn talk(peer: &mut Peer, what: &CtlCommand) -> anyhow::Result<ExitCode> {
             // The engine writes it, from a folder of its own.
             let file = std::path::absolute(file).context("the current folder is gone")?;
             crate::output::check("the picture", &file)?;
+            if file.to_str().is_none() {
+                bail!("the path {} cannot be told to the engine: it is not UTF-8", file.display());
+            }
             Request::Capture(file)
         }
         CtlCommand::Pause => Request::Pause,
@@ -263,5 +289,80 @@ fn log(peer: &mut Peer, cell: Option<&str>, follow: bool) -> anyhow::Result<Exit
                 return Ok(ExitCode::SUCCESS);
             }
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ctl::wire::MAX_REQUEST;
+    use std::{os::unix::net::UnixListener, path::PathBuf};
+
+    /// Serves one connection after the other in an engine's place: each answers so many requests and is then refused.
+    fn pretend(folder: &Path, connections: &'static [usize]) -> std::thread::JoinHandle<()> {
+        engine_sys::private_folder(folder).unwrap();
+        let listener = UnixListener::bind(folder.join("8.sock")).unwrap();
+        std::thread::spawn(move || {
+            for answers in connections {
+                let (stream, _) = listener.accept().unwrap();
+                for _ in 0..*answers {
+                    let request = wire::read(&stream, MAX_REQUEST, WHO_WITHIN).unwrap();
+                    let answer = match request {
+                        Request::Who => Answer::Engine(who()),
+                        _ => Answer::Log(LogPart { newest: 5, ..LogPart::default() }),
+                    };
+                    wire::write(&stream, &answer, WHO_WITHIN).unwrap();
+                }
+                if *answers > 0 {
+                    let why = Answer::Refused("nothing came for 10000 ms".to_owned());
+                    wire::write(&stream, &why, WHO_WITHIN).unwrap();
+                }
+            }
+        })
+    }
+
+    fn who() -> Who {
+        Who { pid: 8, world: "Dusk".to_owned(), scene: PathBuf::from("/dusk.ron"), root: PathBuf::from("/") }
+    }
+
+    #[test]
+    fn a_socket_stays_as_long_as_somebody_listens() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("cell");
+        // It closes the first connection without a word; the second is there to see whether it has ended.
+        let engine = pretend(&folder, &[0, 0, 1]);
+        let (found, silent) = engines(&folder).unwrap();
+        assert!(found.is_empty() && silent[0].1.contains("without an answer"), "{silent:?}");
+        let (found, _) = engines(&folder).unwrap();
+        assert_eq!(found[0].who, who());
+        engine.join().unwrap();
+        let (found, silent) = engines(&folder).unwrap();
+        assert!(found.is_empty() && silent.is_empty());
+        assert!(!folder.join("8.sock").exists(), "nobody listens: it has gone");
+    }
+
+    #[test]
+    fn who_was_silent_for_too_long_looks_again_and_does_not_say_that_the_engine_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("cell");
+        let engine = pretend(&folder, &[1, 2, 0]);
+        let (mut found, _) = engines(&folder).unwrap();
+        let peer = &mut found[0];
+        let closed = |peer: &Peer| {
+            // Writing fails when the other end is closed.
+            while wire::write(&peer.stream, &Request::Who, WHO_WITHIN).is_ok() {
+                std::thread::yield_now();
+            }
+        };
+        closed(peer);
+        assert_eq!(peer.log(0, None, false).unwrap().newest, 5, "over a new connection");
+        closed(peer);
+        // What changes something is not said twice; why it was not done is.
+        let error = peer.ask(&Request::Pause).unwrap_err().to_string();
+        assert_eq!(error, "nothing came for 10000 ms");
+        // Ends it.
+        drop(UnixStream::connect(folder.join("8.sock")).unwrap());
+        engine.join().unwrap();
+        assert_eq!(peer.ask(&Request::Pause).unwrap_err().to_string(), "the engine has ended");
     }
 }

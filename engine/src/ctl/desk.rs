@@ -8,6 +8,7 @@ use super::{
 use crate::{args::RunArgs, screen, start::Prepared};
 use engine_host::World;
 use std::{
+    path::{Path, PathBuf},
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender},
@@ -61,11 +62,13 @@ impl Desk {
     /// Opens the engine's socket. Without one the engine runs all the same.
     pub(crate) fn open(prepared: &Prepared, args: &RunArgs) -> Self {
         let folder = folder::folder();
+        // For people: what is no UTF-8 cannot be told as it is.
+        let shown = |path: &Path| PathBuf::from(path.to_string_lossy().into_owned());
         let who = Who {
             pid: std::process::id(),
             world: prepared.scene.name.clone(),
-            scene: prepared.scene_path.clone(),
-            root: prepared.project.root.clone(),
+            scene: shown(&prepared.scene_path),
+            root: shown(&prepared.project.root),
         };
         let (server, jobs) = match Server::open(&folder, who.clone(), prepared.project.clone()) {
             Ok((server, jobs)) => (Some(server), Some(jobs)),

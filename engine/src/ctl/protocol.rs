@@ -67,9 +67,9 @@ pub(crate) struct Who {
     pub(crate) pid: u32,
     /// The world's name.
     pub(crate) world: String,
-    /// The scene's file.
+    /// The scene's file, as text.
     pub(crate) scene: PathBuf,
-    /// The project's folder.
+    /// The project's folder, as text.
     pub(crate) root: PathBuf,
 }
 
