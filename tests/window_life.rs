@@ -1,7 +1,7 @@
 //! What happens to a window while a world runs in it: it is resized, hidden, or closed while cells are built.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use engine_tests::{Display, Engine, Live, root, scratch_project};
+use engine_tests::{Display, Engine, Live, read_picture, root, scratch_project};
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
@@ -56,6 +56,46 @@ fn history_goes_on_from_frame_to_frame_and_begins_anew_with_zeros_after_a_resize
     live.assert_running();
     display.tool("xdotool", &["windowmap", "--sync", &window]);
     display.until(&shot, "the picture again", |s| began(s) == second);
+    live.assert_running();
+}
+
+#[test]
+fn a_covered_window_runs_those_frames_that_somebody_waits_for_and_no_others() {
+    let (display, engine) = (Display::open(), Engine::new(EXE));
+    let runtime = tempfile::tempdir().unwrap();
+    let scene =
+        engine.scene("bare.ron", "World(name: \"Bare\", cells: [(cell: \"camera\"), (cell: \"tonemap\")])");
+    let mut command = engine.command(&["--scene", &scene, "--size", "160x90"]);
+    command.env("DISPLAY", display.name()).env("XDG_RUNTIME_DIR", runtime.path());
+    let mut live = Live::spawn(command);
+    live.until("first picture");
+    let ctl = |args: &[&str]| {
+        let mut command = Command::new(EXE);
+        let out = command.arg("ctl").args(args).env("XDG_RUNTIME_DIR", runtime.path()).output().unwrap();
+        let said = [out.stdout, out.stderr].map(|o| String::from_utf8_lossy(&o).into_owned()).concat();
+        assert!(out.status.success(), "{args:?}: {said}");
+        said
+    };
+    let frame = || {
+        let top: serde_json::Value = serde_json::from_str(&ctl(&["top", "--json"])).unwrap();
+        top["frame"].as_u64().unwrap()
+    };
+    let cover = display.cover();
+    until("it stands still", || {
+        let before = frame();
+        std::thread::park_timeout(Duration::from_millis(200));
+        frame() == before
+    });
+    let picture = engine.out().join("covered.png");
+    assert!(ctl(&["capture", picture.to_str().unwrap()]).contains("wrote frame"));
+    assert_eq!(read_picture(&picture).dimensions(), (160, 90));
+    assert!(ctl(&["pause"]).contains("paused before frame"));
+    let before = frame();
+    assert!(ctl(&["step", "3"]).contains("ran 3 frame(s)"));
+    assert_eq!(frame(), before + 3, "they were run");
+    ctl(&["resume"]);
+    drop(cover);
+    until("frames, when it is seen again", || frame() > before + 4);
     live.assert_running();
 }
 

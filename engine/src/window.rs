@@ -130,23 +130,14 @@ impl App {
             return Ok(());
         }
         let now = Instant::now();
-        if run.hidden || now < run.next {
+        if now < run.next {
             event_loop.set_control_flow(ControlFlow::WaitUntil(run.next.max(now + Duration::from_millis(1))));
-            if run.hidden {
-                run.next = now + run.period;
-                run.last = now;
-                self.live.poll(&mut run.world)?;
-                if run.desk.before_frame(&mut run.world, Duration::ZERO)? == Next::Quit {
-                    self.ended = "`engine ctl quit`";
-                    event_loop.exit();
-                }
-            }
             return Ok(());
         }
         match run.desk.before_frame(&mut run.world, Duration::ZERO)? {
-            Next::Frame => {}
-            Next::Stand => {
-                // The time that it stands still is not made up for.
+            Next::Frame if !run.hidden || run.desk.awaits_frame() => {}
+            Next::Frame | Next::Stand => {
+                // The time that it stands still, or is not seen, is not made up for.
                 (run.last, run.next) = (now, now + run.period);
                 self.live.poll(&mut run.world)?;
                 event_loop.set_control_flow(ControlFlow::WaitUntil(run.next));

@@ -6,7 +6,12 @@ use std::{
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
-use x11rb::protocol::xproto::{ClientMessageEvent, ConnectionExt as _, EventMask};
+use x11rb::{
+    COPY_DEPTH_FROM_PARENT, COPY_FROM_PARENT,
+    connection::Connection as _,
+    protocol::xproto::{ClientMessageEvent, ConnectionExt as _, CreateWindowAux, EventMask, WindowClass},
+    rust_connection::RustConnection,
+};
 
 /// Ends a wait that hangs. A watchdog, not a measure.
 const WATCHDOG: Duration = Duration::from_secs(60);
@@ -77,6 +82,19 @@ impl Display {
         let wish = ClientMessageEvent::new(32, window, atom("WM_PROTOCOLS"), data);
         let sent = server.send_event(false, window, EventMask::NO_EVENT, wish).expect("the display is open");
         sent.check().expect("the window is there");
+    }
+
+    /// Covers all windows that there are with one, until what is returned is dropped.
+    #[must_use]
+    pub fn cover(&self) -> RustConnection {
+        let (server, screen) = x11rb::connect(Some(&self.name)).expect("the display is open");
+        let (root, id) = (server.setup().roots[screen].root, server.generate_id().expect("numbers are left"));
+        let aux = CreateWindowAux::new().override_redirect(1).background_pixel(0);
+        let (kind, depth) = (WindowClass::INPUT_OUTPUT, COPY_DEPTH_FROM_PARENT);
+        let made = server.create_window(depth, id, root, 0, 0, 800, 600, 0, kind, COPY_FROM_PARENT, &aux);
+        made.expect("the display is open").check().expect("a window can be made");
+        server.map_window(id).expect("the display is open").check().expect("it can be shown");
+        server
     }
 
     /// Saves what it shows to `path` and returns it.

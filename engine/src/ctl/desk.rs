@@ -20,10 +20,12 @@ use std::{
 const MOST_AT_ONCE: usize = 4;
 /// After so many frames without its picture a capture is asked for again: somebody else has taken it.
 const ASK_AGAIN: u64 = 60;
+/// How long a picture is waited for: the newest may show nothing for ever.
+const PICTURE_WITHIN: Duration = Duration::from_secs(30);
 /// How long a paused world waits for a picture before it looks again.
 const LOOK: Duration = Duration::from_millis(2);
 /// The most frames of one `step`.
-const MOST_STEPS: u64 = 100_000;
+const MOST_STEPS: u64 = 10_000;
 
 /// What the main loop does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,7 @@ pub(crate) struct Desk {
 
 struct Capture {
     answer: SyncSender<Outcome>,
+    since: Instant,
     /// The frame that was to be captured.
     asked: Option<u64>,
 }
@@ -127,6 +130,11 @@ impl Desk {
         Ok(Next::Stand)
     }
 
+    /// Returns whether somebody waits for a frame: for its picture, or because it is one of their steps.
+    pub(crate) fn awaits_frame(&self) -> bool {
+        !self.captures.is_empty() || self.stepping.is_some()
+    }
+
     /// Returns whether somebody wants the picture of the frame that is about to run.
     pub(crate) fn wants_capture(&mut self, frame: u64) -> bool {
         let mut wants = false;
@@ -150,8 +158,15 @@ impl Desk {
             Request::Metrics => Answer::Metrics(self.metrics(world)),
             Request::Graph => Answer::Graph(world.graph()),
             Request::Capture(_) => {
-                self.captures.push(Capture { answer: answer.clone(), asked: None });
+                let (answer, since) = (answer.clone(), Instant::now());
+                self.captures.push(Capture { answer, since, asked: None });
                 return None;
+            }
+            Request::Pause if self.steps > 0 => {
+                self.break_steps(&format!(
+                    "it was paused before all steps were run; the next one is {frame}"
+                ));
+                done(format!("paused before frame {frame}: the steps that were left are not run"))
             }
             Request::Pause if self.paused => {
                 Answer::Done(format!("it is paused already, before frame {frame}"))
@@ -162,7 +177,8 @@ impl Desk {
             }
             Request::Resume if !self.paused => Answer::Done("it is not paused".to_owned()),
             Request::Resume => {
-                (self.paused, self.steps, self.stepping) = (false, 0, None);
+                self.break_steps("the world was resumed before all steps were run");
+                self.paused = false;
                 done(format!("goes on with frame {frame}"))
             }
             Request::Step(_) if !self.paused => {
@@ -194,6 +210,14 @@ impl Desk {
         })
     }
 
+    /// Runs no further steps, and tells who waits for them.
+    fn break_steps(&mut self, why: &str) {
+        self.steps = 0;
+        if let Some((_, answer)) = self.stepping.take() {
+            let _ = answer.try_send(Outcome::Answer(Answer::Refused(why.to_owned())));
+        }
+    }
+
     fn metrics(&self, world: &World) -> Metrics {
         Metrics {
             engine: self.who.clone(),
@@ -206,7 +230,7 @@ impl Desk {
         }
     }
 
-    /// Hands out the picture that has come; a world that stands still is drawn once more for it.
+    /// Hands out the picture that has come, and gives up those that never came; a world that stands still is drawn once more for it.
     fn give_pictures(&mut self, world: &mut World) -> anyhow::Result<()> {
         if self.paused && self.steps == 0 {
             if self.wants_capture(world.frame_index()) {
@@ -214,6 +238,14 @@ impl Desk {
             }
             world.listen()?;
         }
+        self.captures.retain(|c| {
+            let waits = c.since.elapsed() < PICTURE_WITHIN;
+            if !waits {
+                let why = format!("no picture came within {} s", PICTURE_WITHIN.as_secs());
+                let _ = c.answer.try_send(Outcome::Answer(Answer::Refused(why)));
+            }
+            waits
+        });
         if !self.captures.iter().any(|c| c.asked.is_some()) {
             return Ok(());
         }

@@ -31,8 +31,10 @@ const SILENCE: Duration = Duration::from_secs(10);
 const DEAFNESS: Duration = Duration::from_secs(5);
 /// How long a request that is served between two frames is waited for.
 const SERVED_WITHIN: Duration = Duration::from_secs(20);
-/// How long a picture or a number of frames is waited for.
-const DRAWN_WITHIN: Duration = Duration::from_secs(600);
+/// How long a picture is waited for: longer than the desk does.
+const DRAWN_WITHIN: Duration = Duration::from_secs(40);
+/// How long a number of frames is waited for.
+const STEPPED_WITHIN: Duration = Duration::from_secs(600);
 /// How long the engine's end waits for answers that are being written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -210,7 +212,8 @@ impl Office {
             _ => None,
         };
         let patience = match request {
-            Request::Capture(_) | Request::Step(_) => DRAWN_WITHIN,
+            Request::Capture(_) => DRAWN_WITHIN,
+            Request::Step(_) => STEPPED_WITHIN,
             _ => SERVED_WITHIN,
         };
         match (self.ask(request, patience), file) {
