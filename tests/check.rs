@@ -164,8 +164,16 @@ fn a_picture_or_report_that_cannot_be_written_is_told_before_the_run_and_a_full_
         assert!(!ran.log.contains("is ready"), "{option} {path}: nothing runs:\n{}", ran.log);
     }
     let report = project.path("report.json");
-    let ran = run(&["--capture", "/dev/full", "--report", report.to_str().unwrap()]);
+    let record = project.path("run.record");
+    let [at, there] = [&report, &record].map(|path| path.to_str().unwrap());
+    let ran = run(&["--capture", "/dev/full", "--report", at, "--record", there]);
     assert_eq!(ran.code, Some(1), "{}", ran.log);
-    let _ = ran.says(&["the picture /dev/full cannot be written", "free some space"]);
-    assert!(report.is_file(), "the report is written all the same");
+    let ran = ran.says(&["the picture /dev/full cannot be written", "free some space"]);
+    assert!(
+        report.is_file() && ran.log.contains(&format!("wrote {there}")),
+        "the others are written all the same"
+    );
+    let ran = run(&["--report", "/dev/full", "--record", there]);
+    assert_eq!(ran.code, Some(1), "{}", ran.log);
+    let _ = ran.says(&["the report /dev/full cannot be written", &format!("wrote {there}")]);
 }

@@ -3,10 +3,10 @@ use crate::{
     args::{Press, RunArgs},
     ctl::{Desk, Next},
     interrupt::Interrupt,
+    leaving::{Ran, leave},
     live::Live,
-    picture, reports, screen, sessions, start,
+    screen, start,
 };
-use anyhow::Context as _;
 use cell_abi::InputFrame;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -95,18 +95,8 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         world.drain()?;
         picture = world.take_capture();
     }
-    // One that cannot be written does not keep the other from it.
-    let captured = args.capture.as_ref().map_or(Ok(()), |path| {
-        let (_, image) = picture.as_ref().context("the last frame was not captured")?;
-        picture::write_png(path, image)?;
-        tracing::info!("wrote {} ({}x{})", path.display(), image.width, image.height);
-        anyhow::Ok(())
-    });
-    if let Some(path) = &args.report {
-        reports::write(path, &world, ended, first_frame, began.elapsed(), picture.as_ref())?;
-    }
-    captured?;
-    sessions::end(args, &mut world)?;
+    let ran = Ran { ended, first_frame, took: began.elapsed() };
+    leave(args, &mut world, &ran, picture.as_ref())?;
     let down = world.down_cells();
     world.close();
     if down.is_empty() {

@@ -9,6 +9,7 @@ mod ctl;
 mod headless;
 mod interrupt;
 mod keys;
+mod leaving;
 mod live;
 mod log;
 mod mitosis;

@@ -4,8 +4,9 @@ use crate::{
     ctl::{Desk, Next},
     interrupt::Interrupt,
     keys,
+    leaving::{Ran, leave},
     live::Live,
-    picture, reports, sessions,
+    picture,
     start::{self, Prepared},
 };
 use anyhow::Context as _;
@@ -206,17 +207,10 @@ impl App {
             run.world.drain()?;
             captured = run.world.take_capture();
         }
-        if let (Some(path), Some((_, image))) = (&self.args.capture, &captured) {
-            picture::write_png(path, image)?;
-            tracing::info!("wrote {} ({}x{})", path.display(), image.width, image.height);
-        }
-        if let Some(path) = &self.args.report {
-            let ran = self.began.elapsed();
-            reports::write(path, &run.world, self.ended, run.first_frame, ran, captured.as_ref())?;
-        }
-        sessions::end(&self.args, &mut run.world)?;
+        let ran = Ran { ended: self.ended, first_frame: run.first_frame, took: self.began.elapsed() };
+        let left = leave(&self.args, &mut run.world, &ran, captured.as_ref());
         run.world.close();
-        Ok(())
+        left
     }
 }
 
