@@ -15,12 +15,18 @@ use std::{
     thread::JoinHandle,
 };
 
+/// Folders of a project of which everything is watched.
+const DEEP: [&str; 3] = ["shaders", "assets", "cells"];
+
 /// Watches a project for a running world.
 pub(crate) struct Live {
     project: Project,
     scene_path: PathBuf,
-    may_build: bool,
+    /// Why code that is saved is not built; `None` when it is.
+    builds_not: Option<&'static str>,
     watch: Option<FileWatch>,
+    /// Folders elsewhere in the project from which cells were built, as far as they are watched.
+    sources: BTreeSet<PathBuf>,
     /// A scene that waits for its cells to be built.
     building: Option<(Scene, JoinHandle<Result<(), BuildError>>)>,
     /// Something was saved while cells were built: look at the scene again afterwards.
@@ -33,15 +39,39 @@ impl Live {
     /// Starts to watch; a lockstep run watches nothing.
     pub(crate) fn new(prepared: &Prepared, args: &RunArgs) -> Self {
         let watch = (!args.lockstep).then(|| watch(prepared)).flatten();
-        Self {
+        let mut live = Self {
             project: prepared.project.clone(),
             scene_path: prepared.scene_path.clone(),
-            // `engine mitosis` follows code only when it is asked to.
-            may_build: !args.no_build && (!args.all_cells || args.follow_code),
+            builds_not: if args.no_build {
+                Some("the engine runs with --no-build")
+            } else if args.all_cells && !args.follow_code {
+                Some("`engine mitosis` runs without --watch")
+            } else {
+                None
+            },
             watch,
+            sources: BTreeSet::new(),
             building: None,
             again: false,
             behind: false,
+        };
+        live.watch_sources(&prepared.scene);
+        live
+    }
+
+    /// Watches the folders from which cells were built, if nobody does: crates that cells share.
+    fn watch_sources(&mut self, scene: &Scene) {
+        let Some(watch) = &mut self.watch else { return };
+        let names = scene.cells.iter().filter(|c| matches!(c.cell, CellRef::Crate(_)));
+        let names: BTreeSet<String> = names.map(|c| c.cell.as_str().to_owned()).collect();
+        for folder in self.project.source_folders(&Vec::from_iter(names)) {
+            let is_deep = DEEP.iter().any(|deep| folder.starts_with(self.project.root.join(deep)));
+            if !is_deep && !self.sources.contains(&folder) {
+                match watch.watch(&folder, Depth::Flat) {
+                    Ok(()) => _ = self.sources.insert(folder),
+                    Err(error) => tracing::warn!("{error}"),
+                }
+            }
         }
     }
 
@@ -67,12 +97,10 @@ impl Live {
             self.behind = !matches!(built, Ok(Ok(())));
             match built {
                 Ok(Ok(())) => {
+                    self.watch_sources(&scene);
                     world.apply_scene(scene)?;
                     world.take_builds();
-                    let gone = self.project.forget_builds(&world.builds());
-                    if gone > 0 {
-                        tracing::debug!("removed {gone} old build(s)");
-                    }
+                    self.forget_builds(world);
                 }
                 Ok(Err(error)) => tracing::error!("{error}; the scene stays as it was"),
                 Err(_) => tracing::error!("the build ended without a result; the scene stays as it was"),
@@ -82,6 +110,20 @@ impl Live {
             }
         }
         Ok(())
+    }
+
+    /// Removes old builds. Not here: that waits for a lock and for the disk.
+    fn forget_builds(&self, world: &World) {
+        let (project, running) = (self.project.clone(), world.builds());
+        let forget = move || {
+            let gone = project.forget_builds(&running);
+            if gone > 0 {
+                tracing::debug!("removed {gone} old build(s)");
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("forget".to_owned()).spawn(forget) {
+            tracing::debug!("old builds stay: no thread: {error}");
+        }
     }
 
     /// Returns whether a prebuilt library of the scene was saved.
@@ -101,30 +143,32 @@ impl Live {
             let kind = p.extension().is_some_and(|e| e == "rs")
                 || p.file_name().is_some_and(|n| n == "Cargo.toml")
                 || p.is_dir();
-            kind && p.starts_with(&cells)
+            kind && (p.starts_with(&cells) || p.parent().is_some_and(|f| self.sources.contains(f)))
         };
         let saved: Vec<PathBuf> = changes.paths.iter().filter(is_code).cloned().collect();
         let down = !world.down_cells().is_empty();
         if saved.is_empty() {
             // What was saved is not known when there was too much of it. What is being built may have been mended.
-            return changes.all && self.may_build && (down || self.building.is_some() || self.behind);
+            return changes.all
+                && self.builds_not.is_none()
+                && (down || self.building.is_some() || self.behind);
         }
         let names: BTreeSet<String> =
             world.scene().cells.iter().map(|c| c.cell.as_str().to_owned()).collect();
         let touched = self.project.cells_with(&saved, &Vec::from_iter(names));
-        if self.may_build {
+        let Some(why) = self.builds_not else {
             return !touched.is_empty() || down || self.building.is_some() || self.behind;
-        }
+        };
         let running = world.scene().cells.iter().filter(|c| touched.iter().any(|t| t == c.cell.as_str()));
         for cell in running {
             tracing::info!(
                 cell = &*cell.name,
-                "its code was saved; it runs on as it was built, because the engine runs with --no-build"
+                "its code was saved; it runs on as it was built, because {why}"
             );
         }
         if down {
             tracing::info!(
-                "code was saved, but the engine runs with --no-build: build the cells (cargo build -p CELL), then save {}",
+                "code was saved, but {why}: build the cells (cargo build -p CELL), then save {}",
                 self.shown()
             );
         }
@@ -158,7 +202,7 @@ impl Live {
             }
             Ok((Ok(scene), names)) => (scene, names),
         };
-        if self.may_build && !self.project.is_fresh(&names) {
+        if self.builds_not.is_none() && !self.project.is_fresh(&names) {
             tracing::info!("cells of the scene are to be built; the world goes on meanwhile");
             let project = self.project.clone();
             let build = std::thread::spawn(move || building::build(&project, &names));
@@ -190,7 +234,7 @@ fn watch(prepared: &Prepared) -> Option<FileWatch> {
 
 /// Returns what is watched. Beside the scene other things may lie, such as the project's whole target folder.
 fn folders(root: &Path, scene: &Path) -> Vec<(PathBuf, Depth)> {
-    let deep = ["shaders", "assets", "cells"].map(|f| root.join(f));
+    let deep = DEEP.map(|f| root.join(f));
     let beside = scene.parent().filter(|folder| deep.iter().all(|d| !folder.starts_with(d)));
     let beside = beside.map(|folder| (folder.to_owned(), Depth::Flat));
     deep.into_iter().map(|f| (f, Depth::Deep)).chain(beside).collect()

@@ -70,6 +70,22 @@ impl Project {
         engine_sys::write_atomically(&path, text.as_bytes()).map_err(|source| BuildError::Io { path, source })
     }
 
+    /// Returns the folders in the project from whose files the cells `names` were built: their own, and those of what
+    /// they share.
+    #[must_use]
+    pub fn source_folders(&self, names: &[String]) -> BTreeSet<PathBuf> {
+        let (root, output) = (real(&self.root), real(&self.output()));
+        let mut found = BTreeSet::new();
+        for name in names {
+            let info = std::fs::read_to_string(self.library(name).with_extension("d")).unwrap_or_default();
+            // A path may lead by `..` from a cell's folder to elsewhere.
+            let folders = sources(&info).filter_map(|s| Path::new(&s).parent()?.canonicalize().ok());
+            // What cargo makes while it builds is nobody's to save.
+            found.extend(folders.filter(|f| f.starts_with(&root) && !f.starts_with(&output)));
+        }
+        found
+    }
+
     /// Returns those of the cells `names` that one of the files `saved` belongs to: by what the last build read, or
     /// because it lies in the cell's folder.
     #[must_use]

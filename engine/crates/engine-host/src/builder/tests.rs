@@ -149,6 +149,10 @@ fn saved_sources_are_known_by_folder_and_by_what_was_compiled() {
     let with = |path: &str| p.cells_with(&[dir.path().join(path)], &all);
     assert_eq!(with("cells/one/src/new.rs"), names(&["one"]));
     assert_eq!(with("shared.rs"), names(&["two"]));
+    let root = dir.path().canonicalize().unwrap();
+    let own = |cell: &str| root.join("cells").join(cell).join("src");
+    assert_eq!(p.source_folders(&names(&["one"])), [own("one")].into());
+    assert_eq!(p.source_folders(&all), [own("one"), own("two"), root.clone()].into());
     assert_eq!(with("cells/three/src/lib.rs"), names(&[]));
 }
 
