@@ -160,8 +160,17 @@ impl Scratch {
         assert!(live.end().success(), "{:?}", live.seen);
         assert!(self.dir.path().join("now.png").is_file());
         assert!(fs::read_to_string(self.dir.path().join("world.dot")).unwrap().starts_with("digraph"));
-        let cleaned = shell(blocks.get("operate-clean")).output().unwrap();
+        // In a target folder of its own: not what people and other tests have there is to go.
+        let target = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let _apart = Engine::new(EXE).apart(target.path(), &[]);
+        let bin = target.path().join("debug");
+        let left = bin.join("crashes/sparks-5.crash");
+        fs::create_dir(bin.join("crashes")).unwrap();
+        fs::write(&left, "").unwrap();
+        let path = format!("{}:{path}", bin.display());
+        let cleaned = shell(blocks.get("operate-clean")).env("PATH", path).output().unwrap();
         assert!(cleaned.status.success(), "{}", String::from_utf8_lossy(&cleaned.stderr));
+        assert!(!left.exists(), "{}", String::from_utf8_lossy(&cleaned.stdout));
     }
 
     /// Runs the unit tests of a cell; there is at least one.

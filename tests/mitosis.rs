@@ -8,10 +8,22 @@ use std::{
     os::unix::net::UnixListener,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 const EXE: &str = env!("CARGO_BIN_EXE_engine");
 const CELL: &str = env!("CARGO_BIN_EXE_cell");
+/// Ends a wait that hangs. A watchdog, not a measure.
+const WATCHDOG: Duration = Duration::from_secs(120);
+
+/// Waits until `done` says so.
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < WATCHDOG, "it never came so far: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
 
 /// A workspace of a user's own, and their place for sockets.
 struct User {
@@ -55,14 +67,10 @@ impl User {
     }
 }
 
-/// The folder of copies of libraries.
-fn copies() -> PathBuf {
-    Path::new(EXE).parent().unwrap().join("cells")
-}
-
 /// Returns the copies of the cell's builds: also those of a run of this test that was killed.
 fn quick_waves() -> BTreeSet<String> {
-    let names = fs::read_dir(copies()).unwrap().flatten().map(|e| e.file_name().into_string().unwrap());
+    let copies = Path::new(EXE).parent().unwrap().join("cells");
+    let names = fs::read_dir(copies).unwrap().flatten().map(|e| e.file_name().into_string().unwrap());
     names.filter(|name| name.starts_with("quick-wave-")).collect()
 }
 
@@ -91,7 +99,8 @@ fn a_project_is_built_verified_and_started_and_follows_what_is_saved() {
     live.until("[quick-wave] its shader is ready");
     let first = user.cell("quick-wave");
 
-    // Saved code runs, without a word of the user's; here with other ports.
+    // Saved code runs, without a word of the user's; here with other ports. What was told to a cell holds.
+    assert_eq!(user.run(EXE, &["ctl", "disable", "tonemap"]).0, Some(0));
     let other = good.replacen("radius: f32 = 0.3", "radius: f32 = 0.25", 1);
     assert_ne!(good, other);
     fs::write(&source, other).unwrap();
@@ -99,6 +108,8 @@ fn a_project_is_built_verified_and_started_and_follows_what_is_saved() {
     live.until(" took over after frame ");
     let second = user.cell("quick-wave");
     assert_ne!(first["build"], second["build"]);
+    assert_eq!(user.cell("tonemap")["state"], "disabled", "its line says nothing else than before");
+    assert_eq!(user.run(EXE, &["ctl", "enable", "tonemap"]).0, Some(0));
     // Broken code is told in the terminal, and what runs runs on.
     fs::write(&source, format!("{good}\nconst ODD: u32 = \"no number\";")).unwrap();
     live.until("error[E0308]: mismatched types");
@@ -116,8 +127,18 @@ fn a_project_is_built_verified_and_started_and_follows_what_is_saved() {
         live.until(" took over after frame ");
     }
     live.until("[quick-wave] build 3 ends");
-    let kept = quick_waves().difference(&left_by_others).count();
-    assert!((1..=3).contains(&kept), "{kept} builds are kept");
+    until("old builds go", || (1..=3).contains(&quick_waves().difference(&left_by_others).count()));
+    // What it shares with others too, wherever in the project that lies.
+    let shared = user.path("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::write(shared.join("pace.rs"), "pub const PACE: u8 = 1;").unwrap();
+    let reads = "#[path = \"../../../shared/pace.rs\"]\nmod pace;\n";
+    let ends = "impl Drop for QuickWave { fn drop(&mut self) { info!(\"pace {} ends\", pace::PACE); } }";
+    fs::write(&source, format!("{good}\n{reads}{ends}\n")).unwrap();
+    live.until(" took over after frame ");
+    fs::write(shared.join("pace.rs"), "pub const PACE: u8 = 2;").unwrap();
+    live.until(" took over after frame ");
+    live.until("[quick-wave] pace 1 ends");
     // Shaders too.
     let shader = user.path("shaders/quick-wave/quick_wave.wgsl");
     let text = fs::read_to_string(&shader).unwrap();
@@ -147,7 +168,12 @@ fn what_mitosis_cannot_do_is_said() {
 
 #[test]
 fn what_engines_left_behind_goes_and_what_a_running_one_uses_stays() {
-    let (user, engine) = (User::new(), Engine::new(EXE));
+    let user = User::new();
+    // Not the target folder in which people and other tests work.
+    let target = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let engine = Engine::new(EXE).apart(target.path(), &["camera"]);
+    let (exe, built) = (engine.exe(), target.path().join("debug"));
+    let (exe, copies, crashes) = (exe.to_str().unwrap(), built.join("cells"), built.join("crashes"));
     let scene = engine.scene("camera.ron", r#"World(cells: [(cell: "camera", at: Process)])"#);
     let run = ["--headless", "--frames", "1000000", "--size", "16x16", "--backend", "noop"];
     let mut command = engine.command(&[&["--scene", &scene], &run[..]].concat());
@@ -155,27 +181,29 @@ fn what_engines_left_behind_goes_and_what_a_running_one_uses_stays() {
     let mut live = Live::spawn(command);
     let sockets = user.runtime.path().join("cell");
     let own = sockets.join(format!("{}.sock", live.child.id()));
-    while !own.exists() {
+    until("its socket appears", || {
         live.assert_running();
-        std::thread::park_timeout(std::time::Duration::from_millis(5));
-    }
+        own.exists()
+    });
     let camera = user.cell("camera");
-    let used = copies().join(format!("camera-{}.so", camera["build"].as_str().unwrap()));
+    let used = copies.join(format!("camera-{}.so", camera["build"].as_str().unwrap()));
     assert!(used.is_file());
     // What others left: a build, a half-written one, a crash file, a socket.
-    let crashes = Path::new(EXE).parent().unwrap().join("crashes");
     fs::create_dir_all(&crashes).unwrap();
     let planted = [
-        copies().join("camera-0123456789abcdef.so"),
-        copies().join(".camera-0123456789abcdef.so.4194305-0.tmp"),
+        copies.join("camera-0123456789abcdef.so"),
+        copies.join(".camera-0123456789abcdef.so.4194305-0.tmp"),
         crashes.join("clean-test.crash"),
     ];
     for file in &planted {
         fs::write(file, [0; 2000]).unwrap();
     }
+    // What somebody who runs is about to write.
+    let coming = crashes.join(format!(".clean-test.crash.{}-0.tmp", live.child.id()));
+    fs::write(&coming, "").unwrap();
     drop(UnixListener::bind(sockets.join("4194305.sock")).unwrap());
     let all: Vec<PathBuf> = planted.iter().cloned().chain([sockets.join("4194305.sock")]).collect();
-    let (code, said) = user.run(EXE, &["clean", "--dry-run", "--root", user.root()]);
+    let (code, said) = user.run(exe, &["clean", "--dry-run", "--root", user.root()]);
     assert_eq!(code, Some(0), "{said}");
     for file in &all {
         let name = file.file_name().unwrap().to_str().unwrap();
@@ -183,22 +211,23 @@ fn what_engines_left_behind_goes_and_what_a_running_one_uses_stays() {
         assert!(file.exists(), "{name}: nothing goes yet");
     }
     assert!(said.contains("(2000 B)") && said.contains("leftover(s)"), "{said}");
-    let (code, said) = user.run(EXE, &["clean", "--root", user.root()]);
+    let (code, said) = user.run(exe, &["clean", "--root", user.root()]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.lines().last().unwrap().starts_with("removed "), "{said}");
     for file in &all {
         assert!(!file.exists(), "{}", file.display());
     }
-    assert!(used.is_file() && own.exists(), "a running engine uses them");
+    assert!(used.is_file() && own.exists() && coming.is_file(), "a running engine uses them");
     // The engine still starts its cell from there.
     assert_eq!(user.run(EXE, &["ctl", "restart", "camera"]).0, Some(0));
     let pid = camera["pid"].as_u64();
-    while user.cell("camera")["state"] != "running" || user.cell("camera")["pid"].as_u64() == pid {
+    until("it runs again", || {
         live.assert_running();
-        std::thread::park_timeout(std::time::Duration::from_millis(5));
-    }
+        let camera = user.cell("camera");
+        camera["state"] == "running" && camera["pid"].as_u64() != pid
+    });
     live.child.kill().unwrap();
     live.child.wait().unwrap();
-    let (_, said) = user.run(EXE, &["clean", "--root", user.root()]);
+    let (_, said) = user.run(exe, &["clean", "--root", user.root()]);
     assert!(said.contains(own.file_name().unwrap().to_str().unwrap()) && !own.exists(), "{said}");
 }

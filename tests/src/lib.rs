@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 #![allow(clippy::missing_panics_doc, reason = "a test kit panics with the reason; that is its way to fail")]
 
+mod apart;
 mod display;
 mod library;
 mod live;
