@@ -95,9 +95,9 @@ fn no_child_is_left_when_a_run_ends() {
         ];
         let mut live = Live::start(&engine, &args);
         let pid = live.child.id();
-        let status = live.child.wait().unwrap();
+        wait_until("the run ends", || live.child.try_wait().unwrap().is_some());
         let left = children_of(pid);
-        let _ = live.end();
+        let status = live.end();
         let log = live.seen.join("\n");
         assert_eq!(left, [0; 0], "{with}: {log}");
         assert_eq!(status.code(), Some(code), "{with}: {log}");
