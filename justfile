@@ -51,7 +51,7 @@ new NAME:
 loom *ARGS:
     CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" cargo test -p engine-sys --lib loom {{ARGS}}
 
-# Random kills, stops, moves and restarts of cells in a running world: `just soak 500`. About ten a second.
+# Random kills, stops, swaps, moves and restarts of cells in a running world: `just soak 500`. About ten a second.
 soak N='10000' SEED='1':
     SOAK_ACTIONS={{N}} SOAK_SEED={{SEED}} cargo test -p engine --test soak -- --nocapture
 

@@ -1,4 +1,4 @@
-//! Kills, stops, moves and restarts at random, for as long as one likes: the engine never ends by itself, nobody sees torn
+//! Kills, stops, swaps, moves and restarts at random, for as long as one likes: the engine never ends by itself, nobody sees torn
 //! data, and nothing is left behind. `just soak` does 10,000 of them.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::{
     collections::{BTreeMap, VecDeque},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -17,6 +17,8 @@ const EXE: &str = env!("CARGO_BIN_EXE_engine");
 const ACTIONS: u32 = 60;
 /// After how many of them everybody must be well again.
 const ROUND: u32 = 12;
+/// How many builds the twin has.
+const BUILDS: u8 = 4;
 /// Ends a wait that hangs. A watchdog, not a measure.
 const WATCHDOG: Duration = Duration::from_secs(120);
 /// By how much the engine may grow: what it keeps of each cell has bounds.
@@ -56,6 +58,9 @@ impl Dice {
 struct Soak<'a> {
     live: Live,
     runtime: &'a Path,
+    /// The library that is built anew, and what it was at first.
+    library: PathBuf,
+    built: Vec<u8>,
     names: Vec<String>,
     done: BTreeMap<&'static str, u32>,
     /// What was done last, and how it was answered.
@@ -104,10 +109,18 @@ impl Soak<'_> {
         }
     }
 
+    /// Makes the twin's library another build, as cargo does: what stands behind its end changes nothing. There are few,
+    /// because each has a copy and stays loaded.
+    fn build(&mut self, mark: u8) {
+        let new = self.library.with_extension("new");
+        fs::write(&new, [&self.built[..], &[mark]].concat()).unwrap();
+        fs::rename(&new, &self.library).unwrap();
+    }
+
     /// Does something to some cell.
     fn act(&mut self, dice: &mut Dice) {
         let name = dice.pick(&self.names).unwrap().clone();
-        let what = match dice.roll(8) {
+        let what = match dice.roll(9) {
             0 | 1 => {
                 self.signal(dice, "-9");
                 "kill"
@@ -128,6 +141,11 @@ impl Soak<'_> {
                 let to = if dice.roll(2) == 0 { "thread" } else { "process" };
                 self.tell(&["move", &name, to]);
                 "move"
+            }
+            7 => {
+                self.build(dice.roll(BUILDS.into()) as u8);
+                self.tell(&["swap", "twin"]);
+                "swap"
             }
             _ => {
                 self.tell(&["disable", &name]);
@@ -247,11 +265,11 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 }
 
 #[test]
-fn random_kills_stops_moves_and_restarts_cost_nobody_but_the_cell_and_leave_nothing_behind() {
+fn random_kills_stops_swaps_moves_and_restarts_cost_nobody_but_the_cell_and_leave_nothing_behind() {
     let actions = number("SOAK_ACTIONS", ACTIONS.into()) as u32;
     let seed = number("SOAK_SEED", 1);
-    let (engine, _project) = Engine::with_twin(EXE);
-    let runtime = tempfile::tempdir().unwrap();
+    let (engine, project) = Engine::with_twin(EXE);
+    let (runtime, library) = (tempfile::tempdir().unwrap(), project.path().join("twin.so"));
     let scene = engine.scene("soak.ron", SCENE);
     let args = ["--scene", &scene, "--headless", "--frames", "100000000", "--size", "32x18", "--log", "warn"];
     let mut command = engine.command(&args);
@@ -266,6 +284,8 @@ fn random_kills_stops_moves_and_restarts_cost_nobody_but_the_cell_and_leave_noth
     let mut soak = Soak {
         live,
         runtime: runtime.path(),
+        built: fs::read(&library).unwrap(),
+        library,
         names: Vec::new(),
         done: BTreeMap::new(),
         last: VecDeque::new(),
@@ -276,9 +296,14 @@ fn random_kills_stops_moves_and_restarts_cost_nobody_but_the_cell_and_leave_noth
     let places: Vec<_> = cells.iter().map(|c| (text(c, "name"), text(c, "placement"))).collect();
     soak.names = places.iter().map(|(name, _)| name.clone()).collect();
 
-    // Each placement once, so that what is loaded or mapped for good is there before it is counted.
+    // Each placement and each build once, so that what is loaded or mapped for good is there before it is counted.
     for place in ["process", "thread"] {
         soak.names.iter().for_each(|name| drop(soak.ctl(&["move", name, place])));
+        soak.until_well();
+    }
+    for mark in 0..BUILDS {
+        soak.build(mark);
+        soak.tell(&["swap", "twin"]);
         soak.until_well();
     }
     places.iter().for_each(|(name, place)| drop(soak.ctl(&["move", name, place])));
