@@ -38,10 +38,12 @@ fmt:
 doc *ARGS:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps {{ARGS}}
 
-# Lockstep under chaos: N shuffled and delayed runs of a scene must print one hash.
+# Lockstep under chaos: N shuffled and delayed runs of a scene must draw the same.
 chaos SCENE='bloom.ron' N='100':
     cargo build -p engine
-    for n in $(seq 1 {{N}}); do target/debug/engine --scene {{SCENE}} --headless --lockstep --frames 4 --size 64x36 --chaos $n --report target/chaos.json 2>/dev/null && grep picture_blake3 target/chaos.json; done | sort | uniq -c
+    for n in $(seq 1 {{N}}); do rm -f target/chaos.json; target/debug/engine --scene {{SCENE}} --headless --lockstep --frames 4 --size 64x36 --chaos $n --report target/chaos.json 2>target/chaos.log || { cat target/chaos.log >&2; exit 1; }; grep -E 'picture_blake3": "' target/chaos.json || { echo "run $n has no picture" >&2; exit 1; }; done > target/chaos.txt
+    sort target/chaos.txt | uniq -c
+    test "$(wc -l < target/chaos.txt)" -eq {{N}} && test "$(sort -u target/chaos.txt | wc -l)" -eq 1
 
 # Makes a cell from the template: `just new rain`.
 new NAME:
