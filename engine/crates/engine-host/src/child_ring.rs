@@ -26,8 +26,10 @@ pub(crate) enum OutletError {
 /// Why no message came in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InletError {
-    #[error("a message is longer than {MAX_MESSAGE} bytes or has no end")]
+    #[error("a message is longer than {MAX_MESSAGE} bytes")]
     TooLong,
+    #[error("a piece of a message has no end, or is not full though others follow")]
+    Piece,
     #[error(transparent)]
     Ring(#[from] RingCorrupt),
 }
@@ -97,9 +99,13 @@ impl Inlet {
     /// Replaces the content of `out` by the next message, if there is a whole one.
     pub(crate) fn try_recv(&mut self, out: &mut Vec<u8>) -> Result<bool, InletError> {
         while self.ring.try_pop(out)? {
-            let last = out.pop().ok_or(InletError::TooLong)?;
+            let last = out.pop().ok_or(InletError::Piece)?;
             if last != 0 && self.pieces.is_empty() {
                 return Ok(true);
+            }
+            // Each piece but the last is full, so that a message ends: of empty ones a ring gives without end to who asks.
+            if last == 0 && out.len() + 1 != self.ring.max_message() {
+                return Err(InletError::Piece);
             }
             if self.pieces.len() + out.len() > MAX_MESSAGE {
                 return Err(InletError::TooLong);
@@ -153,5 +159,28 @@ mod tests {
         let error = outlet.send(&[0; 4000], || Err("gone".to_owned())).unwrap_err();
         assert_eq!(error.to_string(), "gone");
         assert!(!outlet.try_send(&[0; 600]), "longer than a piece");
+    }
+
+    #[test]
+    fn a_piece_that_is_not_full_is_refused_and_a_message_without_end_is_too_long() {
+        let pushes = |piece: &[u8]| {
+            let memory = engine_sys::create_ring("test", 1 << 20).unwrap();
+            let mut ring = RingProducer::attach(&memory).unwrap();
+            let (mut inlet, mut out) = (Inlet::attach(&memory).unwrap(), Vec::new());
+            // More than enough: an endless message is found out long before.
+            for _ in 0..1000 {
+                ring.try_push(&[piece]).unwrap();
+                match inlet.try_recv(&mut out) {
+                    Ok(is_whole) => assert!(!is_whole),
+                    Err(error) => return error,
+                }
+            }
+            panic!("it is taken for ever");
+        };
+        assert!(matches!(pushes(&[]), InletError::Piece), "a piece says whether it is the last");
+        assert!(matches!(pushes(&[0]), InletError::Piece), "an empty one adds nothing");
+        let full = vec![0; (1 << 19) - 16];
+        assert!(matches!(pushes(&full[1..]), InletError::Piece));
+        assert!(matches!(pushes(&full), InletError::TooLong));
     }
 }

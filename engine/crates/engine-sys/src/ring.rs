@@ -151,6 +151,11 @@ impl RingConsumer {
         Ok(Self { memory, head: 0, tail: 0 })
     }
 
+    /// Returns the length of the longest message that the other end can push, in bytes.
+    pub fn max_message(&self) -> usize {
+        self.memory.capacity() / 2 - GRAIN
+    }
+
     /// Takes the oldest message: its bytes replace the content of `out` (which grows only if it must). Returns false, with `out` untouched,
     /// if there is none.
     ///
@@ -173,7 +178,7 @@ impl RingConsumer {
             (head, at, available) = (head + skip as u64, 0, available - skip);
             len = self.memory.read_len(at);
         }
-        let max = capacity / 2 - GRAIN;
+        let max = self.max_message();
         let record = record_len(len as usize);
         // The first test bounds `len`, a second marker included, so that the sums above and below cannot overflow.
         if len as usize > max || record > available || record > capacity - at {
