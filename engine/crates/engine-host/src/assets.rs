@@ -160,7 +160,7 @@ impl AssetStore {
     /// [`AssetError`].
     pub fn open(&self, path: &str) -> Result<Asset, AssetError> {
         self.0.resolve(path)?;
-        let known = self.0.known(path);
+        let known = self.0.known(path)?;
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         match known.in_use() {
             Some(asset) => Ok(asset),
@@ -184,23 +184,34 @@ impl Files {
         Ok(self.root.join(path))
     }
 
-    fn known(&self, path: &str) -> Arc<Mutex<Known>> {
-        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(all.entry(path.to_owned()).or_default())
+    /// Returns the file at `path`, if it is one and not too large.
+    fn find(&self, path: &str) -> Result<PathBuf, AssetError> {
+        let path = self.resolve(path)?;
+        match std::fs::metadata(&path) {
+            Err(source) => Err(AssetError::Read { path, source }),
+            Ok(metadata) if !metadata.is_file() => Err(AssetError::NoFile { path }),
+            Ok(metadata) if metadata.len() > MAX_BYTES => {
+                Err(AssetError::TooLarge { path, bytes: metadata.len() })
+            }
+            Ok(_) => Ok(path),
+        }
+    }
+
+    /// Returns what is known of a file that is there or was there when somebody first asked for it: of the names of
+    /// others nothing is kept.
+    fn known(&self, path: &str) -> Result<Arc<Mutex<Known>>, AssetError> {
+        let all = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all().get(path) {
+            return Ok(Arc::clone(known));
+        }
+        self.find(path)?;
+        Ok(Arc::clone(all().entry(path.to_owned()).or_default()))
     }
 
     /// Reads a file and takes it as its newest content; the memory stays the same when the content does.
     fn read(&self, path: &str, known: &mut Known) -> Result<Asset, AssetError> {
-        let file = self.resolve(path)?;
-        let read = |source| AssetError::Read { path: file.clone(), source };
-        let metadata = std::fs::metadata(&file).map_err(read)?;
-        if !metadata.is_file() {
-            return Err(AssetError::NoFile { path: file });
-        }
-        if metadata.len() > MAX_BYTES {
-            return Err(AssetError::TooLarge { path: file, bytes: metadata.len() });
-        }
-        let bytes = std::fs::read(&file).map_err(read)?;
+        let file = self.find(path)?;
+        let bytes = std::fs::read(&file).map_err(|source| AssetError::Read { path: file.clone(), source })?;
         let hash = blake3::hash(&bytes);
         let same = known.hash == Some(hash);
         if let Some(asset) = known.in_use().filter(|_| same) {

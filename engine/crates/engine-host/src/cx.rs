@@ -7,19 +7,20 @@ use crate::{
     child_link::ChildLink,
     last_lines::LastLines,
     par::ParPool,
-    sealed::{MAX_BYTES_PER_CELL, SealError, Sealed, SealedStore},
+    sealed::{Sealed, SealedStore},
     trust::Rights,
 };
 use cell_abi::{
     AssetView, Bytes, HostCalls, HostCx, HostTable, LogLevel, Request, SealDesc, Status, table::ParBody,
 };
 use core::ffi::c_void;
-use engine_sys::Memfd;
 use std::backtrace::Backtrace;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
+
+mod wishes;
 
 /// The most verbose level that anybody wants, for all cells of the process.
 static LOG_LEVEL: AtomicU32 = AtomicU32::new(LogLevel::INFO.0);
@@ -102,8 +103,12 @@ pub struct TurnIo {
     pub lost: Option<String>,
     /// What the instance has sealed in its current load.
     pub sealed: Vec<Arc<Sealed>>,
+    /// How many of them, the first ones, are of a load that ended well.
+    sealed_well: usize,
     /// What it had sealed before, until the current load has ended well.
     sealed_before: Vec<Arc<Sealed>>,
+    /// Bytes of memory that its process was given and that became nothing: it may have them still.
+    wasted: u64,
     /// The assets that its newest load asked for: path and content, `None` when it could not be had. They stay mapped
     /// until a later load has ended, and are watched.
     pub assets: Vec<(Box<str>, Option<Asset>)>,
@@ -315,81 +320,6 @@ impl InstanceCx {
         Status::OK
     }
 
-    /// Seals bytes for the instance's passes.
-    pub fn seal(&self, desc: SealDesc, bytes: &[u8]) -> Result<u64, Status> {
-        if self.io().kind != TurnKind::Load {
-            return Err(Status::NOT_NOW);
-        }
-        let sealed = match &self.services {
-            ServedBy::Link(link) => return link.seal(desc, bytes).map_err(|refused| self.refused(refused)),
-            ServedBy::Engine(services) => services.sealed.seal(desc, bytes),
-        };
-        self.keep_sealed(sealed)
-    }
-
-    /// Seals the first `len` bytes of memory that the instance's process has filled.
-    pub(crate) fn seal_memfd(&self, desc: SealDesc, memfd: &Memfd, len: usize) -> Result<u64, Status> {
-        match &self.services {
-            ServedBy::Link(_) => Err(Status::NOT_NOW),
-            ServedBy::Engine(services) => self.keep_sealed(services.sealed.seal_memfd(desc, memfd, len)),
-        }
-    }
-
-    fn keep_sealed(&self, sealed: Result<Arc<Sealed>, SealError>) -> Result<u64, Status> {
-        let sealed = sealed.map_err(|e| {
-            self.failed(&e.to_string());
-            Status::INVALID
-        })?;
-        let mut io = self.hand_over();
-        let id = sealed.id;
-        if !io.sealed.iter().any(|s| s.id == id) {
-            let used: u64 = io.sealed.iter().map(|s| s.len as u64).sum();
-            if used + sealed.len as u64 > self.rights.sealed_bytes.min(MAX_BYTES_PER_CELL) {
-                return Err(Status::QUOTA);
-            }
-            io.sealed.push(sealed);
-        }
-        Ok(id)
-    }
-
-    /// Notes why the engine refused something.
-    fn refused(&self, (status, why): (Status, String)) -> Status {
-        if !why.is_empty() {
-            self.failed(&why);
-        }
-        status
-    }
-
-    /// Opens an asset for the instance's load.
-    pub fn asset(&self, path: &str) -> Result<Asset, Status> {
-        if self.io().kind != TurnKind::Load {
-            return Err(Status::NOT_NOW);
-        }
-        if self.rights.grants.as_ref().is_some_and(|g| !g.may_open(path)) {
-            self.failed(&format!(
-                "the asset `{}` was not granted to it; if it may open it, name it or its folder in its scene line: \
-                 `trust: Untrusted(.., assets: [..])`",
-                path.escape_default()
-            ));
-            return Err(Status::NOT_FOUND);
-        }
-        let opened = match &self.services {
-            ServedBy::Link(link) => Ok(link.asset(path).map_err(|refused| self.refused(refused))?),
-            ServedBy::Engine(services) => services.assets.open(path),
-        };
-        match opened {
-            Ok(asset) => {
-                self.hand_over().keep_asset(path, Some(asset.clone()));
-                Ok(asset)
-            }
-            Err(e) => {
-                self.failed(&e.to_string());
-                self.hand_over().keep_asset(path, None);
-                Err(Status::NOT_FOUND)
-            }
-        }
-    }
-
     /// Keeps the newest content of an asset for the instance's next load.
     pub fn expect_asset(&self, path: &str, asset: Asset) {
         // No turn handed it over: there is nothing to drain.
@@ -428,6 +358,8 @@ impl TurnIo {
         self.kind = kind;
         self.outbox_bytes = 0;
         if kind == TurnKind::Load {
+            // Of loads that fail, one after the other, only the newest counts.
+            self.sealed.truncate(self.sealed_well);
             self.sealed_before = std::mem::take(&mut self.sealed);
             self.assets_before = std::mem::take(&mut self.assets);
         }
@@ -438,12 +370,16 @@ impl TurnIo {
     pub fn end_load(&mut self, status: Status) {
         let sealed = std::mem::take(&mut self.sealed_before);
         let assets = std::mem::take(&mut self.assets_before);
-        if !status.is_ok() {
-            self.sealed.extend(sealed);
-            let new: Vec<_> =
-                assets.into_iter().filter(|(p, _)| self.assets.iter().all(|(q, _)| p != q)).collect();
-            self.assets.extend(new);
+        if status.is_ok() {
+            self.sealed_well = self.sealed.len();
+            return;
         }
+        self.sealed_well = sealed.len();
+        self.sealed.splice(..0, sealed);
+        let new: Vec<_> =
+            assets.into_iter().filter(|(p, _)| self.assets.iter().all(|(q, _)| p != q)).collect();
+        let room = wishes::MOST_ASSETS.saturating_sub(self.assets.len());
+        self.assets.extend(new.into_iter().take(room));
     }
 
     fn keep_asset(&mut self, path: &str, asset: Option<Asset>) {

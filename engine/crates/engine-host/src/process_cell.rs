@@ -9,11 +9,11 @@ use crate::{
     memory::{MemoryTable, Region},
     record::{Record, SlotRead},
     renewal::Renewal,
-    sealed, spawner, staged,
+    spawner, staged,
     turns::{LONG_NICE, LONG_TURN},
 };
-use cell_abi::{InputFrame, SealDesc, Status};
-use engine_sys::{ControlSocket, Memfd, WaitOutcome, create_ring};
+use cell_abi::{InputFrame, Status};
+use engine_sys::{ControlSocket, WaitOutcome, create_ring};
 use std::{
     os::fd::{AsFd as _, BorrowedFd},
     path::Path,
@@ -26,6 +26,7 @@ mod keeper;
 mod placed;
 mod start;
 mod twin;
+mod wishes;
 
 use keeper::Keeper;
 use twin::Twins;
@@ -72,7 +73,7 @@ pub struct ProcessCell {
     params_version: Option<u64>,
     input: Option<InputFrame>,
     /// Memory that the child is filling, to be sealed.
-    filling: Option<(SealDesc, Memfd, usize)>,
+    filling: Option<wishes::Filling>,
     renewal: Option<Renewal>,
     /// The child's thread that runs the turns, while it has its usual priority.
     thread: Option<u32>,
@@ -235,54 +236,6 @@ impl ProcessCell {
             }
         }
         Ok(None)
-    }
-
-    fn give_asset(&mut self, path: &str) -> Result<(), Lost> {
-        match self.cx.asset(path) {
-            Ok(asset) => {
-                let packet = Packet::Asset { len: asset.bytes().len() as u64, version: asset.version };
-                self.packet(&packet, &[asset.memfd().as_fd()])
-            }
-            Err(status) => self.refuse(status),
-        }
-    }
-
-    fn give_memory(&mut self, desc: SealDesc, len: u64) -> Result<(), Lost> {
-        if len > self.cx.rights().sealed_bytes.min(sealed::MAX_BYTES_PER_CELL) {
-            return self.refuse(Status::QUOTA);
-        }
-        let memory = sealed::check(&desc, len).map_err(|e| e.to_string()).and_then(|()| {
-            // A mapping has at least one byte; the sealed length is what counts.
-            let memfd = Memfd::create("sealed", (len as usize).max(1)).map_err(|e| e.to_string())?;
-            memfd.seal_size().map_err(|e| e.to_string())?;
-            Ok(memfd)
-        });
-        match memory {
-            Ok(memfd) => {
-                self.packet(&Packet::SealMemory { len: memfd.len() as u64 }, &[memfd.as_fd()])?;
-                self.filling = Some((desc, memfd, len as usize));
-                Ok(())
-            }
-            Err(why) => {
-                self.cx.failed(&why);
-                self.refuse(Status::INVALID)
-            }
-        }
-    }
-
-    fn seal(&mut self) -> Result<(), Lost> {
-        let (desc, memfd, len) =
-            self.filling.take().ok_or_else(|| lost("it filled memory it was not given"))?;
-        match self.cx.seal_memfd(desc, &memfd, len) {
-            Ok(id) => self.packet(&Packet::Sealed { id }, &[]),
-            Err(status) => self.refuse(status),
-        }
-    }
-
-    /// Refuses a wish, with the reason that the host's side has just noted.
-    fn refuse(&mut self, status: Status) -> Result<(), Lost> {
-        let why = self.cx.io().failure.clone().unwrap_or_default();
-        self.packet(&Packet::Refused { status, why }, &[])
     }
 
     /// Makes sure that the child maps `region`; for its owner (`write`), that it is the one writing process.

@@ -67,7 +67,7 @@ impl Files {
     }
 
     fn refresh(&self, path: &str) -> Result<(Asset, bool), AssetError> {
-        let known = self.known(path);
+        let known = self.known(path)?;
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         let before = known.version;
         let asset = self.read(path, &mut known)?;

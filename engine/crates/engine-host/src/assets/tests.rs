@@ -64,6 +64,8 @@ fn a_content_that_nobody_uses_is_freed() {
 fn a_missing_file_can_be_had_once_it_is_there() {
     let (dir, store) = store();
     assert!(matches!(store.open("late.txt"), Err(AssetError::Read { .. })));
+    assert!(matches!(refreshed(&store, &["late.txt"]).remove(0).read, Err(AssetError::Read { .. })));
+    assert_eq!(store.0.known.lock().unwrap().len(), 0, "of a name that names nothing nothing is kept");
     std::fs::write(dir.path().join("late.txt"), "here").unwrap();
     let (asset, changed) = refreshed(&store, &["late.txt"]).remove(0).read.unwrap();
     assert!(changed && asset.bytes() == b"here");
@@ -77,7 +79,7 @@ fn who_waits_for_one_file_keeps_nobody_from_another() {
     std::fs::write(dir.path().join("a.txt"), "a").unwrap();
     std::fs::write(dir.path().join("slow.txt"), "slow").unwrap();
     // The reader of `slow.txt` is held up for as long as this test wants.
-    let slow = store.0.known("slow.txt");
+    let slow = store.0.known("slow.txt").unwrap();
     let reading = slow.lock().unwrap();
     std::thread::scope(|s| {
         let waiting = s.spawn(|| store.open("slow.txt").unwrap());
