@@ -19,6 +19,9 @@ pub enum WireError {
     /// A range leaves what it is a part of.
     #[error("a range in it leaves its list")]
     Range,
+    /// A list that nobody makes so long.
+    #[error("a list in it has {0} entries")]
+    Many(u32),
 }
 
 pub(crate) struct Writer<'a> {
@@ -193,10 +196,24 @@ impl<'a> Reader<'a> {
     pub(crate) fn list<T>(
         &mut self,
         out: &mut Vec<T>,
+        read: impl FnMut(&mut Self) -> Result<T, WireError>,
+    ) -> Result<(), WireError> {
+        self.short_list(out, u32::MAX, read)
+    }
+
+    /// The same for a list of at most `most` items: what they become may be larger than their bytes.
+    pub(crate) fn short_list<T>(
+        &mut self,
+        out: &mut Vec<T>,
+        most: u32,
         mut read: impl FnMut(&mut Self) -> Result<T, WireError>,
     ) -> Result<(), WireError> {
         out.clear();
-        for _ in 0..self.u32()? {
+        let count = self.u32()?;
+        if count > most {
+            return Err(WireError::Many(count));
+        }
+        for _ in 0..count {
             out.push(read(self)?);
         }
         Ok(())

@@ -23,6 +23,9 @@ pub use record::{WirePort, WireRead, WireTurn, WireWrite};
 /// The most bytes of a message on the socket.
 pub const MAX_PACKET: usize = 64 << 10;
 
+/// The most messages of an outbox, whatever a scene allows.
+const MAX_OUTBOX: u32 = 65_536;
+
 /// What a message on the ring to the child is. A turn's record is in the [`WireTurn`] it was read into.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToChild {
@@ -331,7 +334,9 @@ impl ToHost {
             2 => {
                 let (status, requests) = (Status(r.u32()?.cast_signed()), r.u32()?);
                 let mut outbox = Vec::new();
-                r.list(&mut outbox, |r| Ok(Outgoing { to: r.text()?.into(), payload: r.bytes()?.to_vec() }))?;
+                r.short_list(&mut outbox, MAX_OUTBOX, |r| {
+                    Ok(Outgoing { to: r.text()?.into(), payload: r.bytes()?.to_vec() })
+                })?;
                 let passes = r.option(|r| Ok(r.bytes()?.to_vec()))?;
                 let failure = r.option(text)?;
                 let panic = r.option(|r| Ok((text(r)?, text(r)?, r.u32()?)))?;

@@ -205,3 +205,20 @@ fn a_record_cannot_name_ranges_that_are_not_there() {
     ToChild::Turn.encode(&bad, &mut bytes);
     assert_eq!(ToChild::decode(&bytes, &mut WireTurn::default()), Err(WireError::Range));
 }
+
+#[test]
+fn an_outbox_of_more_messages_than_any_cell_may_send_is_not_read() {
+    let answer = |count: u32| {
+        let mut out = Vec::new();
+        let mut w = Writer::new(&mut out);
+        w.u8(2);
+        w.u32(0);
+        w.u32(0);
+        w.u32(count);
+        // Of each message two empty texts, and then nothing more.
+        (0..2 * count + 1).for_each(|_| w.u32(0));
+        ToHost::decode(&out).map(|_| ())
+    };
+    assert_eq!(answer(MAX_OUTBOX), Ok(()));
+    assert_eq!(answer(MAX_OUTBOX + 1), Err(WireError::Many(MAX_OUTBOX + 1)));
+}
