@@ -28,6 +28,9 @@ static LOG_LEVEL: AtomicU32 = AtomicU32::new(LogLevel::INFO.0);
 /// The most bytes of messages that one turn may send; how many there may be is in its [`Rights`].
 pub const OUTBOX_BYTES: usize = 1 << 20;
 
+/// The longest name of a receiver of messages, in bytes.
+pub(crate) const LONGEST_NAME: usize = 1024;
+
 /// Sets the most verbose level that cells hand over.
 pub fn set_log_level(level: LogLevel) {
     LOG_LEVEL.store(level.0, Ordering::Relaxed);
@@ -298,6 +301,10 @@ impl InstanceCx {
         let mut io = self.hand_over();
         if io.kind != TurnKind::Tick {
             return Status::NOT_NOW;
+        }
+        if to.len() > LONGEST_NAME {
+            // No cell is called so.
+            return Status::NOT_FOUND;
         }
         if io.outbox.len() >= self.rights.messages || io.outbox_bytes + payload.len() > OUTBOX_BYTES {
             return Status::OUTBOX_FULL;

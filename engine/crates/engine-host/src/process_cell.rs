@@ -5,15 +5,16 @@
 use crate::{
     child_ring::{Inlet, Outlet, RING_BYTES},
     child_wire::{Answer, Packet, ToChild, ToHost, WirePort, WireRead, WireTurn, WireWrite},
-    cx::{InstanceCx, OUTBOX_BYTES, TurnKind, log_level},
+    cx::{InstanceCx, LONGEST_NAME, OUTBOX_BYTES, TurnKind, log_level},
     memory::{MemoryTable, Region},
+    plain::plain,
     record::{Record, SlotRead},
     renewal::Renewal,
     spawner, staged,
     turns::{LONG_NICE, LONG_TURN},
 };
 use cell_abi::{InputFrame, Status};
-use engine_sys::{ControlSocket, WaitOutcome, create_ring};
+use engine_sys::{ControlError, ControlSocket, WaitOutcome, create_ring};
 use std::{
     os::fd::{AsFd as _, BorrowedFd},
     path::Path,
@@ -22,6 +23,7 @@ use std::{
 };
 
 mod end;
+mod flow;
 mod keeper;
 mod placed;
 mod start;
@@ -36,6 +38,10 @@ pub use start::Start;
 
 /// How often a waiting tick thread looks whether the child still lives and the instance still counts.
 const LOOK: Duration = Duration::from_millis(10);
+/// How long one that has closed its socket may take to end: usually it dies just then, and how it does says more.
+const DYING: Duration = Duration::from_secs(1);
+/// The most bytes that are kept to read messages into: a full outbox, and what goes with it.
+const KEPT_BYTES: usize = 2 * OUTBOX_BYTES;
 /// How often to look for the answer before sleeping, after a turn that was quick.
 const SPINS: u32 = 400;
 /// The child is over, and why.
@@ -134,7 +140,7 @@ impl ProcessCell {
         cell.packet(&hello, &[to_child.as_fd(), to_host.as_fd(), library.as_fd()]).map_err(|e| e.0)?;
         drop(library);
         match cell.receive().map_err(|e| e.0)? {
-            ToHost::Made(made) => made?,
+            ToHost::Made(made) => made.map_err(plain)?,
             _ => return Err(lost("it answered before it was asked").0),
         }
         cell.made_by = None;
@@ -181,6 +187,9 @@ impl ProcessCell {
                 self.send(&ToChild::NewThread)?;
             }
             if let Err(why) = self.keeper.check().and_then(|()| self.check_made()) {
+                if self.keeper.is_hostile() {
+                    return Err(why);
+                }
                 // What it said before its end still counts as said.
                 return match self.take() {
                     Ok(Some(message)) => Ok(message),
@@ -215,9 +224,14 @@ impl ProcessCell {
     /// that never stops asking is no better than one that never answers.
     fn take(&mut self) -> Result<Option<ToHost>, Lost> {
         while self.inlet.try_recv(&mut self.bytes).map_err(lost)? {
-            match ToHost::decode(&self.bytes).map_err(lost)? {
+            let message = ToHost::decode(&self.bytes).map_err(lost)?;
+            if self.bytes.capacity() > KEPT_BYTES {
+                // What a long message needed is not kept.
+                self.bytes = Vec::new();
+            }
+            match message {
                 ToHost::Log { level, target, message, file, line } => {
-                    self.cx.log(level, &target, &message, &file, line);
+                    self.keeper.log(level, target, message, file, line);
                 }
                 ToHost::Asset(path) => self.give_asset(&path)?,
                 ToHost::Seal { desc, len } => self.give_memory(desc, len)?,
@@ -372,19 +386,24 @@ impl ProcessCell {
                 "it sent {sent} messages with {bytes} bytes in a turn that may send {most}"
             )));
         }
+        if let Some(out) = outbox.iter().find(|o| o.to.len() > LONGEST_NAME) {
+            return Err(lost(format_args!("it sent a message to a name of {} bytes", out.to.len())));
+        }
         if requests != 0 || !outbox.is_empty() || passes.is_some() || failure.is_some() || panic.is_some() {
             let mut io = self.cx.hand_over();
             io.requests |= requests;
             io.outbox.extend(outbox);
             io.passes = passes.or(io.passes.take());
-            (io.failure, io.panic) = (failure, panic);
+            io.failure = failure.map(plain);
+            io.panic = panic.map(|(message, file, line)| (plain(message), plain(file), line));
         }
         Ok(status)
     }
 
     /// Returns why the socket failed: usually because the child has ended.
-    fn why_gone(&mut self, error: &dyn std::fmt::Display) -> Lost {
-        self.keeper.wait_for_end(LOOK).unwrap_or_else(|| lost(error))
+    fn why_gone(&mut self, error: &ControlError) -> Lost {
+        let patience = if matches!(error, ControlError::Closed) { DYING } else { LOOK };
+        self.keeper.wait_for_end(patience).unwrap_or_else(|| lost(error))
     }
 }
 

@@ -5,6 +5,8 @@
 #![allow(clippy::print_stdout, reason = "a test runner reports")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "child/badly.rs"]
+mod badly;
 #[path = "child/heard.rs"]
 mod heard;
 #[path = "child/rig.rs"]
@@ -44,11 +46,11 @@ const CUBES: &str = r#"World(name: "test", cells: [
 type Test = (&'static str, fn(&Rig));
 
 fn main() -> ExitCode {
-    if let Some(code) = run_if_child() {
+    if let Some(code) = badly::run_if_bad().or_else(run_if_child) {
         return code;
     }
     let rig = Rig::new();
-    let tests: [Test; 22] = [
+    let tests: [Test; 26] = [
         ("a_child_publishes_the_same_bytes_as_a_thread", same_bytes),
         ("assets_and_sealed_bytes_cross_the_border", assets),
         ("a_missing_asset_is_told_in_the_same_words", missing_asset),
@@ -69,6 +71,10 @@ fn main() -> ExitCode {
         ("a_long_turn_yields_and_the_next_one_does_not", long_turn),
         ("what_an_untrusted_cell_scribbles_reaches_nobody", scribbles),
         ("an_untrusted_cell_goes_on_from_its_last_data_in_a_new_process", untrusted_restart),
+        ("a_child_that_speaks_badly_is_ended", badly::ends_it),
+        ("a_hostile_child_stays_hostile_and_is_ended", badly::stays_hostile),
+        ("what_a_child_writes_is_shown_plainly", badly::shown_plainly),
+        ("memory_that_a_child_was_given_counts", badly::memory_counts),
         ("two_hundred_cells_run_and_leave_nothing_behind", two_hundred),
         ("a_steady_frame_makes_no_call_but_those_that_sleep_and_wake", steady_frames),
     ];

@@ -4,6 +4,7 @@
 use super::{InstanceCx, ServedBy, TurnIo, TurnKind};
 use crate::{
     assets::Asset,
+    plain::plain,
     sealed::{MAX_BYTES_PER_CELL, SealError, Sealed},
 };
 use cell_abi::{SealDesc, Status};
@@ -120,7 +121,8 @@ impl InstanceCx {
                 Ok(asset)
             }
             Err(e) => {
-                self.failed(&e.to_string());
+                // The path in it is the cell's.
+                self.failed(&plain(e.to_string()));
                 self.hand_over().keep_asset(path, None);
                 Err(Status::NOT_FOUND)
             }

@@ -1,8 +1,11 @@
 //! The keeper of a jailed child: whether it lives, which calls its sandbox refused, and what it writes.
 //!
 //! All of this comes from the cell: bytes of a stranger, bounded here and logged under the cell's name.
-use super::{Lost, lost};
-use crate::cx::InstanceCx;
+use super::{Lost, flow::Flow, lost};
+use crate::{
+    cx::InstanceCx,
+    plain::{LONGEST, plain},
+};
 use cell_abi::LogLevel;
 use engine_sys::{
     ChildProcess, ExitCause,
@@ -16,10 +19,10 @@ use std::{
 
 /// How often a child that answers quickly is listened to.
 const LISTEN: Duration = Duration::from_millis(100);
-/// How many characters of a line of its output are logged. A longer piece without an end is a line.
-const LONGEST: usize = 1000;
 /// How many lines of its output are logged at a time.
 const MOST_LINES: usize = 50;
+/// How many kinds of calls that its sandbox refused are named.
+const MOST_CALLS: usize = 20;
 
 /// A child in its jail, and what was heard of it.
 pub(super) struct Keeper {
@@ -29,13 +32,19 @@ pub(super) struct Keeper {
     refused: BTreeMap<i64, (Offence, u64)>,
     /// Output that has no end of a line yet.
     output: Vec<u8>,
+    /// How much an untrusted cell logs.
+    flow: Option<Flow>,
     listen_at: Instant,
+    /// Why it is to be ended, for good.
+    verdict: Option<String>,
 }
 
 impl Keeper {
     pub(super) fn new(jailed: Jailed, cx: &Arc<InstanceCx>) -> Self {
         let (cx, listen_at) = (Arc::clone(cx), Instant::now());
-        Self { jailed, cx, refused: BTreeMap::new(), output: Vec::new(), listen_at }
+        let flow = cx.rights().grants.is_some().then(|| Flow::new(listen_at));
+        let (refused, output) = (BTreeMap::new(), Vec::new());
+        Self { jailed, cx, refused, output, flow, listen_at, verdict: None }
     }
 
     pub(super) fn process(&self) -> &ChildProcess {
@@ -73,7 +82,16 @@ impl Keeper {
 
     /// Listens to the child if that was long ago.
     pub(super) fn listen_if_due(&mut self, now: Instant) -> Result<(), Lost> {
-        if now < self.listen_at { Ok(()) } else { self.listen() }
+        if now < self.listen_at { self.verdict() } else { self.listen() }
+    }
+
+    /// Returns whether nothing that it says counts any more.
+    pub(super) fn is_hostile(&self) -> bool {
+        self.verdict.is_some()
+    }
+
+    fn verdict(&self) -> Result<(), Lost> {
+        self.verdict.clone().map_or(Ok(()), |why| Err(Lost(why)))
     }
 
     /// Logs what the child has written and which of its calls were refused since the last time.
@@ -88,14 +106,34 @@ impl Keeper {
         if let Some(missing) = &report.entered {
             tell_missing(missing);
         }
-        let hostile = report.offences.iter().find(|o| o.is_hostile()).map(name);
+        if let Some(call) = report.offences.iter().find(|o| o.is_hostile()).map(name) {
+            let what = "it made a call that only code makes that looks for a way out of its sandbox";
+            // Kept: whoever asks now may have an answer of it in hand.
+            self.verdict.get_or_insert(format!("{what} (`{call}`), and its process was ended"));
+        }
         for offence in report.offences {
             self.note(offence);
         }
-        hostile.map_or(Ok(()), |call| {
-            let what = "it made a call that only code makes that looks for a way out of its sandbox";
-            Err(Lost(format!("{what} (`{call}`), and its process was ended")))
-        })
+        if self.flow.is_some() {
+            self.tell_left_out(Instant::now());
+        }
+        self.verdict()
+    }
+
+    /// Logs a line of the cell.
+    pub(super) fn log(&mut self, level: LogLevel, target: String, message: String, file: String, line: u32) {
+        if self.flow.is_some() {
+            self.tell_left_out(Instant::now());
+        }
+        if self.flow.as_mut().is_none_or(Flow::admits) {
+            self.cx.log(level, &plain(target), &plain(message), &plain(file), line);
+        }
+    }
+
+    fn tell_left_out(&mut self, now: Instant) {
+        if let Some(left) = self.flow.as_mut().and_then(|f| f.next_span(now)) {
+            self.warn(&format!("{left} more lines of it are left out"));
+        }
     }
 
     /// Logs a kind of call when it is refused for the first time, and counts it.
@@ -104,7 +142,11 @@ impl Keeper {
         match self.refused.get_mut(&offence.number) {
             Some((_, all)) => *all += count,
             None => {
-                self.warn(&format!("its sandbox refused the call {offence}"));
+                match self.refused.len() {
+                    ..MOST_CALLS => self.warn(&format!("its sandbox refused the call {offence}")),
+                    MOST_CALLS => self.warn("its sandbox refused other calls too, which are not named"),
+                    _ => {}
+                }
                 self.refused.insert(offence.number, (offence, count));
             }
         }
@@ -118,12 +160,10 @@ impl Keeper {
         let text = String::from_utf8_lossy(&lines);
         let mut lines = text.lines().filter(|l| !l.trim().is_empty());
         for line in lines.by_ref().take(MOST_LINES) {
-            // What is no text could change the terminal.
-            let shown = line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c });
-            self.cx.log(LogLevel::INFO, "output", &shown.take(LONGEST).collect::<String>(), "", 0);
+            self.log(LogLevel::INFO, "output".to_owned(), line.to_owned(), String::new(), 0);
         }
         let left = lines.count();
-        if left > 0 {
+        if left > 0 && self.flow.as_mut().is_none_or(Flow::admits) {
             self.warn(&format!("{left} more lines of its output are left out"));
         }
     }
@@ -140,9 +180,13 @@ impl Drop for Keeper {
         self.output.push(b'\n');
         self.log_output();
         let again = self.refused.values().filter(|(first, all)| u64::from(first.count) < *all);
+        let again = again.take(MOST_CALLS);
         let again: Vec<String> = again.map(|(first, all)| format!("{} {all} times", name(first))).collect();
         if !again.is_empty() {
             self.warn(&format!("calls that its sandbox refused, in all: {}", again.join(", ")));
+        }
+        if let Some(left) = self.flow.as_mut().and_then(Flow::end) {
+            self.warn(&format!("{left} more lines of it are left out"));
         }
     }
 }

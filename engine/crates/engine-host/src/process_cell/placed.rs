@@ -10,13 +10,18 @@ use std::{
 };
 
 impl ProcessCell {
+    /// Has nothing more to do with the child.
+    fn end_now(&mut self) {
+        self.over = true;
+        // If it still runs, it is not to be trusted with anything; if that fails, it is gone already.
+        let _ = self.keeper.process().kill();
+    }
+
     /// Does something that the child may not survive.
     fn guarded(&mut self, what: impl FnOnce(&mut Self) -> Result<Status, Lost>) -> Status {
         let result = if self.over { Err(Lost("its process has ended".to_owned())) } else { what(self) };
         result.unwrap_or_else(|Lost(why)| {
-            self.over = true;
-            // If it still runs, it is not to be trusted with anything; if that fails, it is gone already.
-            let _ = self.keeper.process().kill();
+            self.end_now();
             self.cx.hand_over().lost = Some(why);
             Status::CANCELLED
         })
@@ -46,8 +51,6 @@ impl Placed for ProcessCell {
             }
             cell.hand_over(answer)
         });
-        // What a large state needed is not kept.
-        self.bytes.shrink_to(RING_BYTES);
         saved.filter(|_| status.is_ok()).ok_or(status)
     }
 
@@ -77,7 +80,7 @@ impl Placed for ProcessCell {
 
     fn ended(&mut self) -> Option<String> {
         let why = self.keeper.check().err()?;
-        self.over = true;
+        self.end_now();
         Some(why.0)
     }
 }
