@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{MemfdFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create};
+use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::limits::{Reason, check_reserve};
@@ -21,16 +22,22 @@ pub struct Memfd {
 }
 
 impl Memfd {
-    /// Creates zeroed shared memory of `len` bytes that can be sealed. `name` shows up in `/proc/PID/maps` only.
+    /// Creates zeroed shared memory of `len` bytes that can be sealed, and that no process can execute as a program where the kernel has
+    /// `MFD_NOEXEC_SEAL`. `name` shows up in `/proc/PID/maps` only.
     ///
     /// # Errors
     /// [`MemfdError::Create`] if the kernel refuses (no descriptors or no memory left), if only the last few descriptors are left, or if `len` is 0.
     pub fn create(name: &str, len: usize) -> Result<Self, MemfdError> {
         let make = || -> io::Result<OwnedFd> {
             if len == 0 {
-                return Err(rustix::io::Errno::INVAL.into());
+                return Err(Errno::INVAL.into());
             }
-            let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+            let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+            let fd = match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+                // A kernel before 6.3.
+                Err(Errno::INVAL) => memfd_create(name, flags),
+                made => made,
+            }?;
             check_reserve(&fd)?;
             ftruncate(&fd, len as u64)?;
             Ok(fd)
@@ -204,6 +211,17 @@ mod tests {
         let (reader, _writer) = rustix::pipe::pipe().unwrap();
         assert!(matches!(Memfd::from_received(reader, 5000, size), Err(ForeignMemfdError::NotAMemfd(_))));
         assert!(Memfd::create("t", 0).is_err());
+    }
+
+    #[test]
+    fn it_is_no_program() {
+        let mode = |fd: BorrowedFd<'_>| fstat(fd).unwrap().st_mode & 0o111;
+        let m = Memfd::create("t", 4096).unwrap();
+        let is_known = memfd_create("t", MemfdFlags::NOEXEC_SEAL).is_ok();
+        assert_eq!(mode(m.as_fd()) == 0, is_known);
+        if is_known {
+            assert_eq!(rustix::fs::fchmod(m.as_fd(), 0o777.into()), Err(Errno::PERM), "nor becomes one");
+        }
     }
 
     #[test]

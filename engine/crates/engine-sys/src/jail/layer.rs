@@ -55,7 +55,7 @@ layers! {
     OwnUser wall "a user without rights", "a cell has the file rights of root, should it reach a file", "start the engine as an ordinary user";
     NoNewPrivileges wall "no new privileges", "nothing else of the jail can be trusted", "a Linux kernel from 3.5 on";
     DeathSignal wall "death with the engine", "a killed engine could leave this process behind", "a Linux kernel with PR_SET_PDEATHSIG";
-    ClosedDescriptors wall "no inherited descriptors", "a cell could reach files that the engine has open", "a Linux kernel from 5.9 on (close_range)";
+    ClosedDescriptors wall "no inherited descriptors", "a cell could reach files that the engine has open", "a Linux kernel from 5.11 on (close_range with CLOSE_RANGE_CLOEXEC)";
     EmptyRoot wall "empty root", "only Landlock and the call filter hide the file system", "as for the user namespace; some containers also refuse mount()";
     NoCapabilities wall "no capabilities", "a cell could use privileges inside its namespace", "report this: every Linux lets a process give up capabilities";
     Landlock wall "Landlock", "only the empty root and the call filter hide the file system", "a Linux kernel from 5.13 on with `landlock` in its `lsm=` list";

@@ -105,8 +105,10 @@ pub fn probe() -> Probe {
     add(Layer::Landlock.title(), landlock_version(), Layer::Landlock);
     add("seccomp with traps", plain(traps()), Layer::RunFilter);
     add(
-        "close_range",
-        plain(known(libc::SYS_close_range, [u32::MAX.into(), u32::MAX.into(), 0])),
+        "close_range with CLOSE_RANGE_CLOEXEC",
+        // As the jail asks it, of descriptors that are not there.
+        call(libc::SYS_close_range, [u32::MAX.into(), u32::MAX.into(), libc::CLOSE_RANGE_CLOEXEC.into()])
+            .map(|_| String::new()),
         Layer::ClosedDescriptors,
     );
     for (layer, place) in places() {
@@ -141,12 +143,12 @@ fn pidfd() -> Finding {
 fn sealed_memory() -> Finding {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL;
     Finding {
-        what: "memory that is never executable (MFD_NOEXEC_SEAL)",
+        what: "shared memory that is no program (MFD_NOEXEC_SEAL)",
         offer: match memfd_create("probe", flags) {
             Ok(_) => Offer::Yes(String::new()),
             Err(error) => Offer::No(error.to_string()),
         },
-        without: "shared memory is kept from being executed by the call filter only",
+        without: "only the call filter keeps a cell from executing shared memory as a program",
         how: "a Linux kernel from 6.3 on",
         is_needed: false,
     }
