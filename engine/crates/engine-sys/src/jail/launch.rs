@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::null;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, getpid, pidfd_open, waitid};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, getpid, pidfd_open, waitid};
 
 use super::{FIRST_FREE_FD, Layer};
 use crate::fds::wait_readable;
@@ -60,7 +61,7 @@ pub(super) enum LaunchError {
 }
 
 impl LaunchError {
-    fn of(error: io::Error) -> Self {
+    pub(super) fn of(error: io::Error) -> Self {
         // Refused, turned off, unknown to this kernel, or more than the machine allows.
         let refusals = [libc::EPERM, libc::EACCES, libc::EINVAL, libc::ENOSYS, libc::ENOSPC, libc::EUSERS];
         if error.raw_os_error().is_some_and(|e| refusals.contains(&e)) {
@@ -78,14 +79,17 @@ pub(super) fn launch(launch: &Launch) -> Result<Launched, LaunchError> {
     };
     let (argv, envp) = (pointers(&launch.arguments), pointers(&launch.environment));
     let own = |e: rustix::io::Errno| LaunchError::Exec(e.into());
-    let engine = pidfd_open(getpid(), PidfdFlags::empty()).map_err(own)?;
+    // What the child needs while it moves its descriptors must not lie where they go.
+    let engine = high(pidfd_open(getpid(), PidfdFlags::empty()).map_err(own)?).map_err(LaunchError::Exec)?;
     let (ours, theirs) = ControlSocket::pair().map_err(|e| LaunchError::Exec(io::Error::other(e)))?;
+    let gate = high(theirs.as_fd()).map_err(LaunchError::Exec)?;
+    drop(theirs);
     let child = Child {
         argv: argv.as_ptr(),
         envp: envp.as_ptr(),
         descriptors: launch.descriptors.each_ref().map(AsRawFd::as_raw_fd),
         engine: engine.as_raw_fd(),
-        gate: theirs.as_fd().as_raw_fd(),
+        gate: gate.as_raw_fd(),
         far_gate: ours.as_fd().as_raw_fd(),
         becomes_root_inside: launch.namespaces & libc::CLONE_NEWUSER != 0,
     };
@@ -95,7 +99,7 @@ pub(super) fn launch(launch: &Launch) -> Result<Launched, LaunchError> {
         None => unsafe { child.run() },
         Some(launched) => launched,
     };
-    drop(theirs);
+    drop(gate);
     let begun = begin(&launched, launch, &ours);
     if begun.is_err() {
         reap(&launched);
@@ -152,14 +156,18 @@ fn trial(namespaces: c_int, also_mount: bool) -> io::Result<Option<i32>> {
         },
         Some(launched) => launched,
     };
-    let end = waitid(WaitId::PidFd(launched.pidfd.as_fd()), WaitIdOptions::EXITED)?;
-    Ok(end.and_then(|s| s.exit_status()))
+    Ok(end_of(&launched)?.and_then(|s| s.exit_status()))
+}
+
+/// Waits for its end.
+fn end_of(launched: &Launched) -> io::Result<Option<WaitIdStatus>> {
+    Ok(retry_on_intr(|| waitid(WaitId::PidFd(launched.pidfd.as_fd()), WaitIdOptions::EXITED))?)
 }
 
 fn reap(launched: &Launched) {
     // Both fail only when it is gone already.
     let _ = rustix::process::pidfd_send_signal(&launched.pidfd, rustix::process::Signal::KILL);
-    let _ = waitid(WaitId::PidFd(launched.pidfd.as_fd()), WaitIdOptions::EXITED);
+    let _ = end_of(launched);
 }
 
 /// Forks into `namespaces`; none in the child. (`clone` and not `clone3`: containers refuse the latter.)

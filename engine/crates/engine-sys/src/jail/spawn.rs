@@ -174,16 +174,30 @@ fn all_namespaces() -> c_int {
     NAMESPACES.iter().fold(0, |all, (_, flag)| all | flag)
 }
 
-/// Returns those that this machine gives, found out once.
+/// Returns those that this machine gives. Found out once, unless a trial ended without the kernel's word.
 fn usable_namespaces() -> c_int {
     static USABLE: OnceLock<c_int> = OnceLock::new();
-    *USABLE.get_or_init(|| {
-        let user = libc::CLONE_NEWUSER;
-        // Without a user namespace only root may have the others.
-        let base = if try_namespaces(user, false).is_ok() { user } else { 0 };
-        let usable = NAMESPACES.iter().filter(|(_, flag)| try_namespaces(base | flag, false).is_ok());
-        usable.fold(base, |all, (_, flag)| all | flag)
-    })
+    if let Some(usable) = USABLE.get() {
+        return *usable;
+    }
+    let (usable, is_certain) = usable_by(|namespaces| try_namespaces(namespaces, false));
+    if is_certain { *USABLE.get_or_init(|| usable) } else { usable }
+}
+
+/// Returns those that `try_them` gives, and whether each answer is one that stays: no process, say, may be had later.
+fn usable_by(try_them: impl Fn(c_int) -> io::Result<()>) -> (c_int, bool) {
+    let mut is_certain = true;
+    let mut gives = |namespaces| {
+        try_them(namespaces)
+            .map_err(|error| is_certain &= matches!(LaunchError::of(error), LaunchError::Namespaces(_)))
+            .is_ok()
+    };
+    let user = libc::CLONE_NEWUSER;
+    // Without a user namespace only root may have the others.
+    let base = if gives(user) { user } else { 0 };
+    let usable =
+        NAMESPACES.iter().filter(|(_, flag)| gives(base | flag)).fold(base, |all, (_, flag)| all | flag);
+    (usable, is_certain)
 }
 
 fn no_namespaces() -> c_int {
@@ -265,4 +279,25 @@ pub enum JailSpawnError {
     /// A full jail was required.
     #[error("a full sandbox is required and this machine does not give it: {}", listed(.0))]
     NotFull(Vec<Missing>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_kernel_refuses_is_known_for_good() {
+        let refuses = |which: c_int, errno| {
+            usable_by(
+                move |asked| {
+                    if asked & which == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(errno)) }
+                },
+            )
+        };
+        let but = |flag: c_int| all_namespaces() & !flag;
+        assert_eq!(refuses(0, 0), (all_namespaces(), true));
+        assert_eq!(refuses(libc::CLONE_NEWNET, libc::EPERM), (but(libc::CLONE_NEWNET), true));
+        assert_eq!(refuses(libc::CLONE_NEWUSER, libc::ENOSPC), (but(libc::CLONE_NEWUSER), true));
+        assert_eq!(refuses(libc::CLONE_NEWPID, libc::EAGAIN), (but(libc::CLONE_NEWPID), false));
+    }
 }
