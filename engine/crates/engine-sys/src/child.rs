@@ -189,6 +189,10 @@ impl ChildProcess {
     /// # Errors
     /// `NotFound` when the child has no such thread, or the kernel's answer.
     pub fn lower(&self, thread: u32, by: i32) -> io::Result<()> {
+        if self.ended.is_some() {
+            // Its number may be another's by now.
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let thread = self.find_thread(thread)?;
         let nice = getpriority_process(Some(self.pid))?.saturating_add(by).min(19);
         Ok(setpriority_process(Some(thread), nice)?)

@@ -88,6 +88,10 @@ impl Group {
             fs::create_dir(dir)?;
             self.dirs.push(dir.to_owned());
         }
+        if let (Place::Unified(_), Layer::MemoryGroup) = (place, layer) {
+            // The limit is one of all memory. A kernel that does not count swap has no such file, and perhaps no swap.
+            let _ = fs::write(dir.join("memory.swap.max"), "0");
+        }
         for (file, value) in settings(place, layer, quotas) {
             let path = dir.join(file);
             fs::write(&path, value)
@@ -285,8 +289,9 @@ mod tests {
             group.add(&child, &unified, layer, &quotas, 77).unwrap();
         }
         let read = |dir: &Path, file| fs::read_to_string(dir.join(file)).unwrap();
-        let files = ["memory.max", "memory.oom.group", "pids.max", "cpu.weight", "cgroup.procs"];
-        assert_eq!(files.map(|f| read(&child, f)), ["2097152", "1", "7", "50", "77"]);
+        let files =
+            ["memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cpu.weight", "cgroup.procs"];
+        assert_eq!(files.map(|f| read(&child, f)), ["2097152", "0", "1", "7", "50", "77"]);
         let old = Place::Old(dir.path().to_owned());
         let child = dir.path().join("cell-1-2");
         for (_, layer) in CONTROLLERS {
