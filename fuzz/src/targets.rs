@@ -22,7 +22,10 @@ use engine_frame::{
     slots::SlotTable,
     wgsl,
 };
-use engine_host::child_wire::{Answer, Packet, ToChild, ToHost, WirePort, WireRead, WireTurn, WireWrite};
+use engine_host::{
+    child_ring::{Inlet, Outlet},
+    child_wire::{Answer, Packet, ToChild, ToHost, WirePort, WireRead, WireTurn, WireWrite},
+};
 use engine_render::ShaderOrigin;
 use engine_scene::{Scene, check_params, diff};
 use engine_sys::{MapRw, RingConsumer, RingProducer, create_ring};
@@ -47,6 +50,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "saved", run: saved, seeds: saved_seeds, words: SHAPE_WORDS },
     Target { name: "wire", run: wire, seeds: wire_seeds, words: &[] },
     Target { name: "ring", run: ring, seeds: ring_seeds, words: &[] },
+    Target { name: "inlet", run: inlet, seeds: ring_seeds, words: &[] },
     Target { name: "publication", run: publication, seeds: publication_seeds, words: &[] },
     Target { name: "passes", run: passes, seeds: pass_seeds, words: &[] },
     Target { name: "scene", run: scene, seeds: || texts(&[SCENE]), words: SCENE_WORDS },
@@ -337,6 +341,71 @@ fn ring(bytes: &[u8]) -> bool {
                 honest = false;
             }
             // A length, or a part of a message.
+            _ => {
+                let word = [steps.next().unwrap_or(0); 4];
+                hostile.copy_in(&word, RING_HEADER + usize::from(arg) / 4 * 4 % RING).expect("inside");
+                honest = false;
+            }
+        }
+    }
+    true
+}
+
+/// The same for messages in pieces: send, receive, and what a hostile peer does to the shared memory meanwhile.
+fn inlet(bytes: &[u8]) -> bool {
+    let memory = create_ring("fuzz", RING).expect("a small ring");
+    let hostile = MapRw::new(&memory).expect("its mapping");
+    let mut outlet = Outlet::attach(&memory).expect("the first");
+    let mut inlet = Inlet::attach(&memory).expect("the first");
+    let (mut honest, mut sent) = (true, std::collections::VecDeque::new());
+    let mut out = Vec::new();
+    let mut steps = bytes.iter().copied();
+    // More steps show no more.
+    for _ in 0..64 {
+        let (Some(what), Some(arg)) = (steps.next(), steps.next()) else { break };
+        match what % 4 {
+            0 => {
+                let message = vec![arg; usize::from(arg)];
+                match outlet.send(&message, || Err("full".to_owned())) {
+                    Ok(()) => sent.push_back(message),
+                    // A part of it may be there for ever.
+                    Err(_) => honest = false,
+                }
+            }
+            1 => {
+                // What lies in a ring that nobody writes comes to an end: a record takes 16 bytes.
+                let mut ended = false;
+                for _ in 0..=RING / 16 {
+                    match inlet.try_recv(&mut out) {
+                        Ok(true) => {
+                            let expected = sent.pop_front();
+                            assert!(
+                                !honest || expected.as_ref() == Some(&out),
+                                "what was sent, whole and in order"
+                            );
+                        }
+                        Ok(false) => {
+                            assert!(!honest || sent.is_empty(), "nothing is lost");
+                            ended = true;
+                        }
+                        Err(error) => {
+                            assert!(!honest, "an honest sender is understood: {error}");
+                            return true;
+                        }
+                    }
+                    if ended {
+                        break;
+                    }
+                }
+                assert!(ended, "it gives messages without end");
+            }
+            // A word of the header.
+            2 => {
+                let word = [steps.next().unwrap_or(0), steps.next().unwrap_or(0), 0, 0, 0, 0, 0, 0];
+                hostile.copy_in(&word, usize::from(arg) / 8 * 8 % RING_HEADER).expect("inside");
+                honest = false;
+            }
+            // A length, or a part of a piece.
             _ => {
                 let word = [steps.next().unwrap_or(0); 4];
                 hostile.copy_in(&word, RING_HEADER + usize::from(arg) / 4 * 4 % RING).expect("inside");

@@ -14,38 +14,51 @@ const ROOM: Duration = Duration::from_micros(50);
 
 /// Why a message did not go out.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OutletError {
+pub enum OutletError {
+    /// No message is as long as this.
     #[error("a message of {0} bytes is too long")]
     TooLong(usize),
+    /// The ring is broken.
     #[error(transparent)]
     Ring(#[from] PushError),
+    /// Who was asked whether to go on waiting says why not.
     #[error("{0}")]
     Given(String),
 }
 
 /// Why no message came in.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum InletError {
+pub enum InletError {
+    /// Its pieces come to more than a message may have.
     #[error("a message is longer than {MAX_MESSAGE} bytes")]
     TooLong,
+    /// A piece that no sender makes.
     #[error("a piece of a message has no end, or is not full though others follow")]
     Piece,
+    /// The ring is broken.
     #[error(transparent)]
     Ring(#[from] RingCorrupt),
 }
 
 /// The sending end.
-pub(crate) struct Outlet {
+pub struct Outlet {
     ring: RingProducer,
 }
 
 impl Outlet {
-    pub(crate) fn attach(memory: &Memfd) -> Result<Self, RingAttachError> {
+    /// Takes the sending end of a ring.
+    ///
+    /// # Errors
+    /// [`RingAttachError`], as for the ring.
+    pub fn attach(memory: &Memfd) -> Result<Self, RingAttachError> {
         RingProducer::attach(memory).map(|ring| Self { ring })
     }
 
     /// Sends `message` and wakes the peer. While there is no room it asks `stalled` whether to go on waiting.
-    pub(crate) fn send(
+    ///
+    /// # Errors
+    /// [`OutletError`]; a part of the message may have gone out then.
+    pub fn send(
         &mut self,
         message: &[u8],
         mut stalled: impl FnMut() -> Result<(), String>,
@@ -78,7 +91,7 @@ impl Outlet {
     }
 
     /// Sends a short message if there is room for it. Returns whether there was.
-    pub(crate) fn try_send(&mut self, message: &[u8]) -> bool {
+    pub fn try_send(&mut self, message: &[u8]) -> bool {
         let sent = self.ring.try_push(&[message, &[1]]).is_ok();
         self.ring.wake();
         sent
@@ -86,18 +99,25 @@ impl Outlet {
 }
 
 /// The receiving end.
-pub(crate) struct Inlet {
+pub struct Inlet {
     ring: RingConsumer,
     pieces: Vec<u8>,
 }
 
 impl Inlet {
-    pub(crate) fn attach(memory: &Memfd) -> Result<Self, RingAttachError> {
+    /// Takes the receiving end of a ring.
+    ///
+    /// # Errors
+    /// [`RingAttachError`], as for the ring.
+    pub fn attach(memory: &Memfd) -> Result<Self, RingAttachError> {
         RingConsumer::attach(memory).map(|ring| Self { ring, pieces: Vec::new() })
     }
 
     /// Replaces the content of `out` by the next message, if there is a whole one.
-    pub(crate) fn try_recv(&mut self, out: &mut Vec<u8>) -> Result<bool, InletError> {
+    ///
+    /// # Errors
+    /// [`InletError`] for what no [`Outlet`] sends: the connection is of no more use.
+    pub fn try_recv(&mut self, out: &mut Vec<u8>) -> Result<bool, InletError> {
         while self.ring.try_pop(out)? {
             let last = out.pop().ok_or(InletError::Piece)?;
             if last != 0 && self.pieces.is_empty() {
@@ -120,7 +140,7 @@ impl Inlet {
     }
 
     /// Sleeps until something came or `timeout` has passed; looks `spins` times first.
-    pub(crate) fn wait(&mut self, timeout: Duration, spins: u32) -> WaitOutcome {
+    pub fn wait(&mut self, timeout: Duration, spins: u32) -> WaitOutcome {
         self.ring.wait(Some(timeout), spins)
     }
 }

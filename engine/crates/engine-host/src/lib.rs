@@ -16,7 +16,7 @@ pub mod builder;
 pub mod cells;
 mod child;
 mod child_link;
-mod child_ring;
+pub mod child_ring;
 pub mod child_wire;
 pub mod closer;
 pub mod command;

@@ -69,6 +69,7 @@ tests! {
     saved: 400_000,
     wire: 2_000_000,
     ring: 120_000,
+    inlet: 60_000,
     publication: 800_000,
     passes: 1_200_000,
     scene: 120_000,
