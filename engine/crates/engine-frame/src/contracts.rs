@@ -8,8 +8,9 @@
 //!   is its own matter. A buffer has one owner, whose count is the capacity; a reader's count says nothing.
 //!
 //! Declarations of writers count before those of readers, then the line in the scene decides: the later one is
-//! at fault. What an untrusted cell declares counts after all of that, so that it puts nobody else in the wrong. A cell
-//! at fault is left out as a whole, and nobody is in the wrong because of it; the rest goes on.
+//! at fault. What an untrusted cell declares counts after all of that, so that it puts nobody else in the wrong; and it
+//! says no start value where one of our own was silent. A cell at fault is left out as a whole, and nobody is in the
+//! wrong because of it; the rest goes on.
 mod agree;
 mod fault;
 mod world;

@@ -295,4 +295,23 @@ fn an_untrusted_cell_puts_nobody_else_in_the_wrong() {
     let faults = c
         .declare(&[stranger(0, &format!("output x {COLOR}")), cell(1, "ours", &format!("output x {COLOR}"))]);
     assert_eq!((faults.len(), &c.targets()[0].writers), (0, &vec![CellLine(0), CellLine(1)]));
+    // What a target starts with is not its word, where one of our own is silent.
+    for (theirs, ours) in [("input x", "output x"), ("input x", "input x"), ("output x", "input x")] {
+        for start in ["clear 1 1 1 1", "keep"] {
+            let loud = COLOR.replace("clear 0 0 0 0", start);
+            let faults = c.declare(&[
+                stranger(0, &format!("{theirs} {loud}")),
+                cell(1, "ours", &format!("{ours} {COLOR}")),
+            ]);
+            assert_eq!(faults.iter().map(|f| f.line()).collect::<Vec<_>>(), [CellLine(0)], "{theirs} {ours}");
+            let words = "in `mod`, clear(0, 0, 0, 0) in `ours`; change `mod`";
+            assert!(faults[0].to_string().contains(words), "{}", faults[0]);
+            assert_eq!(c.targets()[0].desc.start, StartValue::Clear([0.0; 4]));
+        }
+    }
+    // Where nobody else has the name, or somebody says the same, it is.
+    let loud = format!("input x {}", COLOR.replace("clear 0 0 0 0", "keep"));
+    assert_eq!(c.declare(&[stranger(0, &loud)]), []);
+    assert_eq!(c.declare(&[stranger(0, &loud), cell(1, "ours", &loud)]), []);
+    assert_eq!(c.targets()[0].desc.start, StartValue::Keep);
 }

@@ -1,6 +1,6 @@
 //! Putting declarations together.
 use super::{
-    BufferContract, CellDecl, ContractFault, Declarer, TargetContract,
+    BufferContract, CellDecl, ContractFault, Declarer, Standing, TargetContract,
     agree::{self, buffer_difference, is_silent, target_difference},
 };
 use crate::plan::{BufferId, TargetId};
@@ -26,6 +26,8 @@ pub(super) struct World {
 struct Entry {
     /// Who declared the name first.
     by: Declarer,
+    /// How much that word counts. Those that count most come first.
+    standing: Standing,
     kind: EntryKind,
 }
 
@@ -69,7 +71,7 @@ impl World {
                 PortKind::Texture(desc) => self.add_target(cell, name, *desc, readers),
                 PortKind::Buffer(desc) => {
                     let element = agree::element_of(desc, &cell.table);
-                    let at = self.buffer(declarer(cell, readers), name, element);
+                    let at = self.buffer(cell, readers, name, element);
                     let b = &mut self.buffers[at];
                     if readers {
                         b.readers.push((cell.line, n));
@@ -107,7 +109,12 @@ impl World {
                 if let Some(d) = target_difference(desc, &t.contract.desc) {
                     return Some(disagree(d, &entry.by));
                 }
-                let said = t.start_by.as_ref().filter(|_| !is_silent(desc.start))?;
+                if is_silent(desc.start) {
+                    return None;
+                }
+                // To a stranger the silence of our own says zero.
+                let ours = entry.standing == Standing::Own && cell.standing == Standing::Untrusted;
+                let said = t.start_by.as_ref().or(ours.then_some(&entry.by))?;
                 (desc.start != t.contract.desc.start).then(|| {
                     let (here, there) =
                         (agree::start_text(desc.start), agree::start_text(t.contract.desc.start));
@@ -151,7 +158,8 @@ impl World {
                     },
                     start_by: None,
                 });
-                self.entries.insert(name, Entry { by: declarer(cell, readers), kind });
+                let by = declarer(cell, readers);
+                self.entries.insert(name, Entry { by, standing: cell.standing, kind });
                 self.targets.len() - 1
             }
         };
@@ -165,7 +173,7 @@ impl World {
         }
     }
 
-    fn buffer(&mut self, by: Declarer, name: String, element: TypeLayout) -> usize {
+    fn buffer(&mut self, cell: &CellDecl, readers: bool, name: String, element: TypeLayout) -> usize {
         if let Some(EntryKind::Buffer(at)) = self.entries.get(&name).map(|e| e.kind) {
             return at;
         }
@@ -179,7 +187,8 @@ impl World {
             history: false,
         });
         let kind = EntryKind::Buffer(self.buffers.len() - 1);
-        self.entries.insert(name, Entry { by, kind });
+        let by = declarer(cell, readers);
+        self.entries.insert(name, Entry { by, standing: cell.standing, kind });
         self.buffers.len() - 1
     }
 }
