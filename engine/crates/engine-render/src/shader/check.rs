@@ -59,8 +59,8 @@ pub fn check_shader(path: &str, header: &str, body: &str, origin: ShaderOrigin) 
     thread::scope(|scope| {
         // Any caller may have a small stack.
         let checked = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || {
-            let (mut module, _) = parse(&text, wgpu::Features::empty(), wgpu::DownlevelFlags::all())?;
-            fuelled(&text, &mut module, origin)
+            let (mut module, info) = parse(&text, wgpu::Features::empty(), wgpu::DownlevelFlags::all())?;
+            fuelled(&text, &mut module, &info, origin)
         });
         match checked.map(thread::ScopedJoinHandle::join) {
             Ok(Ok(checked)) => checked,
@@ -83,11 +83,16 @@ fn parse(
 }
 
 /// Puts fuel into a stranger's module.
-fn fuelled(text: &Text<'_>, module: &mut naga::Module, origin: ShaderOrigin) -> Result<(), String> {
+fn fuelled(
+    text: &Text<'_>,
+    module: &mut naga::Module,
+    info: &naga::valid::ModuleInfo,
+    origin: ShaderOrigin,
+) -> Result<(), String> {
     match origin {
         ShaderOrigin::Own => Ok(()),
         ShaderOrigin::Untrusted => {
-            fuel::add(module).map_err(|why| format!("error: {why}\n  --> {}", text.path))
+            fuel::add(module, info).map_err(|why| format!("error: {why}\n  --> {}", text.path))
         }
     }
 }
@@ -99,7 +104,7 @@ pub(crate) fn compile(gpu: &Gpu, shader: &ShaderText) -> Result<Module, String> 
     let text = shader.text();
     let (mut module, info) = parse(&text, gpu.features, gpu.downlevel)?;
     let entries = entries(&module, &info);
-    fuelled(&text, &mut module, shader.source.origin)?;
+    fuelled(&text, &mut module, &info, shader.source.origin)?;
     let (module, fault) = gpu.creating(|| {
         gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(text.path),

@@ -3,12 +3,14 @@
 //! A loop that never ends keeps a GPU from everybody, and nothing short of losing the device stops it. So every loop of an
 //! untrusted shader pays: a private counter goes down with each iteration, and at its end each loop that is still running
 //! is left. WGSL has no recursion, so nothing else can go on for ever. What is left is much, and is bounded here too:
-//! calls of calls of calls, which drivers expand in place, and variables, for which they reserve memory.
+//! calls of calls of calls, which drivers expand in place, variables and large values, for which they reserve memory, and
+//! the invocations of a workgroup.
 //!
 //! The shaders of our own cells are not touched.
 use naga::{
     AddressSpace, Arena, BinaryOperator, Block, Expression, Function, GlobalVariable, Handle, Literal,
     Module, Range, Scalar, Span, Statement, Type, TypeInner,
+    valid::{FunctionInfo, ModuleInfo},
 };
 use std::collections::HashMap;
 
@@ -16,15 +18,20 @@ use std::collections::HashMap;
 pub const FUEL: u32 = 16_384;
 /// Statements and expressions of an entry point, each call counted with all that it calls.
 const MAX_EXPANDED: u64 = 200_000;
-/// Bytes of the variables of an entry point, counted in the same way.
+/// Bytes of the variables and large values of an entry point, counted in the same way.
 const MAX_VARIABLE_BYTES: u64 = 64 << 10;
+/// A value of more bytes counts as a variable: to take an element of it, it is put into one. Smaller ones are few
+/// registers, and so many of them as expressions are allowed.
+const LARGE_VALUE_BYTES: u64 = 256;
+/// Invocations of a workgroup. Any GPU runs so many; one that runs more would do more for each group that is counted.
+const MAX_GROUP: u64 = 256;
 
-/// Puts fuel into a module that was found valid.
+/// Puts fuel into a module that was found valid; `info` is what was found.
 ///
 /// # Errors
 /// A sentence for the shader's author: what no untrusted shader may do.
-pub(super) fn add(module: &mut Module) -> Result<(), String> {
-    check(module)?;
+pub(super) fn add(module: &mut Module, info: &ModuleInfo) -> Result<(), String> {
+    check(module, info)?;
     let (nowhere, inner) = (Span::UNDEFINED, TypeInner::Scalar(Scalar::U32));
     let ty = module.types.insert(Type { name: None, inner }, nowhere);
     let init = module.global_expressions.append(Expression::Literal(Literal::U32(FUEL)), nowhere);
@@ -87,24 +94,28 @@ struct Cost {
 }
 
 /// Returns an error for what fuel does not bound.
-fn check(module: &Module) -> Result<(), String> {
-    let size = |ty: Handle<Type>| u64::from(module.types[ty].inner.size(module.to_ctx()));
+fn check(module: &Module, info: &ModuleInfo) -> Result<(), String> {
+    check_groups(module)?;
+    let bytes_of = |inner: &TypeInner| u64::from(inner.size(module.to_ctx()));
+    let size = |ty: Handle<Type>| bytes_of(&module.types[ty].inner);
     let private = module.global_variables.iter().map(|(_, v)| v).filter(|v| v.space == AddressSpace::Private);
     let private: u64 = private.map(|v| size(v.ty)).sum();
     let mut costs = HashMap::new();
-    let cost = |function: &Function, costs: &HashMap<Handle<Function>, Cost>| {
-        let locals = function.local_variables.iter().map(|(_, v)| size(v.ty)).sum();
-        let mut cost =
-            Cost { expanded: function.expressions.len() as u64, bytes: locals, has_barrier: false };
+    let cost = |function: &Function, info: &FunctionInfo, costs: &HashMap<Handle<Function>, Cost>| {
+        let locals: u64 = function.local_variables.iter().map(|(_, v)| size(v.ty)).sum();
+        let values = function.expressions.iter().map(|(e, _)| bytes_of(info[e].ty.inner_with(&module.types)));
+        let large: u64 = values.filter(|bytes| *bytes > LARGE_VALUE_BYTES).sum();
+        let expanded = function.expressions.len() as u64;
+        let mut cost = Cost { expanded, bytes: locals.saturating_add(large), has_barrier: false };
         count(&function.body, Where::Straight, costs, &mut cost).map(|()| cost)
     };
     // A function stands after those that it calls.
     for (handle, function) in module.functions.iter() {
-        let of = cost(function, &costs)?;
+        let of = cost(function, &info[handle], &costs)?;
         costs.insert(handle, of);
     }
-    for entry in &module.entry_points {
-        let of = cost(&entry.function, &costs)?;
+    for (n, entry) in module.entry_points.iter().enumerate() {
+        let of = cost(&entry.function, info.get_entry_point(n), &costs)?;
         if of.expanded > MAX_EXPANDED {
             return Err(format!(
                 "`{}` has {} statements and expressions, what it calls counted as often as it is called; an untrusted \
@@ -115,8 +126,28 @@ fn check(module: &Module) -> Result<(), String> {
         let bytes = of.bytes.saturating_add(private);
         if bytes > MAX_VARIABLE_BYTES {
             return Err(format!(
-                "the variables of `{}` and of what it calls have {bytes} bytes; those of an untrusted shader have at most \
-                 {MAX_VARIABLE_BYTES}",
+                "the variables and large values of `{}` and of what it calls have {bytes} bytes; those of an untrusted \
+                 shader have at most {MAX_VARIABLE_BYTES}",
+                entry.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Returns an error for a workgroup that is too large, or could be.
+fn check_groups(module: &Module) -> Result<(), String> {
+    for entry in &module.entry_points {
+        if entry.workgroup_size_overrides.is_some() {
+            return Err(format!(
+                "the workgroup size of `{}` depends on an `override`; an untrusted shader says it in numbers or constants",
+                entry.name
+            ));
+        }
+        let count = entry.workgroup_size.iter().fold(1_u64, |all, side| all.saturating_mul(u64::from(*side)));
+        if count > MAX_GROUP {
+            return Err(format!(
+                "a workgroup of `{}` has {count} invocations; those of an untrusted shader have at most {MAX_GROUP}",
                 entry.name
             ));
         }

@@ -7,11 +7,14 @@ fn parse(text: &str) -> Module {
     module
 }
 
-fn valid(module: &Module) {
+fn valid(module: &Module) -> ModuleInfo {
     let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
-    if let Err(error) = validator.validate(module) {
-        panic!("{error:?}");
-    }
+    validator.validate(module).unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+fn fuel(module: &mut Module) -> Result<(), String> {
+    let info = valid(module);
+    add(module, &info)
 }
 
 /// Loops, and those that pay at their head.
@@ -44,7 +47,7 @@ fn all_loops(module: &Module) -> (usize, usize) {
 fn all_pay(text: &str, count: usize) {
     let mut module = parse(text);
     assert_eq!(all_loops(&module), (count, 0), "{text}");
-    add(&mut module).unwrap();
+    fuel(&mut module).unwrap();
     assert_eq!(all_loops(&module), (count, count), "{text}");
     valid(&module);
 }
@@ -75,7 +78,7 @@ fn loops_of_every_form_pay_wherever_they_stand() {
 fn a_module_without_loops_has_a_counter_and_is_else_the_same() {
     let text = "@fragment fn p() -> @location(0) vec4f { return vec4f(1.0); }";
     let (plain, mut fuelled) = (parse(text), parse(text));
-    add(&mut fuelled).unwrap();
+    fuel(&mut fuelled).unwrap();
     valid(&fuelled);
     let body = |m: &Module| format!("{:?}", m.entry_points[0].function.body);
     assert_eq!(body(&plain), body(&fuelled));
@@ -84,7 +87,7 @@ fn a_module_without_loops_has_a_counter_and_is_else_the_same() {
 
 #[test]
 fn what_fuel_does_not_bound_is_refused_with_a_reason() {
-    let refused = |text: &str| add(&mut parse(text)).unwrap_err();
+    let refused = |text: &str| fuel(&mut parse(text)).unwrap_err();
     // Thirty functions that call the one before twice each.
     let mut calls = "fn f0() -> f32 { return 1.0; }".to_owned();
     for n in 1..30 {
@@ -97,6 +100,16 @@ fn what_fuel_does_not_bound_is_refused_with_a_reason() {
     let private =
         refused("var<private> x: array<f32, 20000>; @compute @workgroup_size(1) fn a() { x[0] = 1.0; }");
     assert!(private.contains("80000 bytes"), "{private}");
+    // What is no variable, but is put into one when an element of it is taken.
+    let value = "@group(0) @binding(0) var<storage, read_write> out: vec4f;
+        @compute @workgroup_size(1) fn a(@builtin(local_invocation_index) n: u32) { let x = array<vec4f, 4000000>(); out = x[n]; }";
+    assert!(refused(value).contains("64000000 bytes"), "{}", refused(value));
+    let given = "fn f() -> array<vec4f, 5000> { return array<vec4f, 5000>(); }
+        @compute @workgroup_size(1) fn a() { let x = f(); }";
+    assert!(refused(given).contains("of `a` and of what it calls have 160000 bytes"), "{}", refused(given));
+    let small =
+        "fn f() -> mat4x4f { return mat4x4f(); } @compute @workgroup_size(1) fn a() { let x = f() * f(); }";
+    assert_eq!(fuel(&mut parse(small)), Ok(()));
     for waits in [
         "@compute @workgroup_size(4) fn a() { for (var i = 0; i < 3; i++) { workgroupBarrier(); } }",
         "fn w() { workgroupBarrier(); } @compute @workgroup_size(4) fn a() { for (var i = 0; i < 3; i++) { w(); } }",
@@ -105,5 +118,23 @@ fn what_fuel_does_not_bound_is_refused_with_a_reason() {
     }
     let between =
         "@compute @workgroup_size(4) fn a() { for (var i = 0; i < 3; i++) { } workgroupBarrier(); }";
-    assert_eq!(add(&mut parse(between)), Ok(()));
+    assert_eq!(fuel(&mut parse(between)), Ok(()));
+}
+
+#[test]
+fn a_workgroup_has_as_many_invocations_as_are_counted() {
+    let group = |before: &str, size: &str| {
+        fuel(&mut parse(&format!("{before} @compute @workgroup_size({size}) fn a() {{ }}")))
+    };
+    for good in ["256", "16, 16", "4, 8, 8", "SIDE, SIDE"] {
+        assert_eq!(group("const SIDE = 16;", good), Ok(()), "{good}");
+    }
+    for (large, count) in [("257", "257"), ("16, 17", "272"), ("1024, 1024, 1024", "1073741824")] {
+        let why = group("", large).unwrap_err();
+        assert!(why.contains(&format!("of `a` has {count} invocations")), "{why}");
+    }
+    for unknown in ["SIDE", "1, SIDE * 2u"] {
+        let why = group("override SIDE = 16u;", unknown).unwrap_err();
+        assert!(why.contains("of `a` depends on an `override`"), "{why}");
+    }
 }
