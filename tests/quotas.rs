@@ -79,10 +79,11 @@ fn passes_draws_and_mail_end_at_the_scenes_numbers_wherever_the_cell_runs() {
 #[test]
 fn buffers_that_are_more_than_a_cell_may_share_keep_it_out() {
     let engine = Engine::new(EXE);
-    let scene = |quotas: &str| {
-        let cubes = format!("(cell: \"many-cubes\", at: Process, quotas: ({quotas}))");
+    let scene_of = |trust: &str, quotas: &str| {
+        let cubes = format!("(cell: \"many-cubes\", at: Process, trust: {trust}, quotas: ({quotas}))");
         engine.scene("b.ron", &format!("World(cells: [(cell: \"camera\"),\n    {cubes},\n])"))
     };
+    let scene = |quotas: &str| scene_of("Own", quotas);
     let args = ["--frames", "2", "--size", "16x16", "--backend", "noop"];
     let ran = engine.lockstep(&scene("shared_mib: 1"), &args);
     let words = [
@@ -93,6 +94,16 @@ fn buffers_that_are_more_than_a_cell_may_share_keep_it_out() {
     let ran = ran.says(&words);
     assert_eq!((&ran.cell("camera")["ticks"], &ran.cell("many-cubes")["ticks"]), (&2.into(), &0.into()));
     assert_eq!(engine.lockstep(&scene(""), &args).ok().cell("many-cubes")["ticks"], 2);
+    // A stranger's count with all that it can make of them: nine slots and as many copies, not three.
+    let own: u64 =
+        ran.log.split_once("its buffers take ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+    let exactly = format!("shared_mib: {own}");
+    assert_eq!(engine.lockstep(&scene(&exactly), &args).ok().cell("many-cubes")["ticks"], 2);
+    let theirs = r#"Untrusted(read: ["camera"], write: ["scene_color", "scene_depth"])"#;
+    let ran = engine.lockstep(&scene_of(theirs, &exactly), &args);
+    let _ = ran.says(&["error [many-cubes]", "with 9 slots each and a copy of each slot; it may have"]);
+    let enough = format!("shared_mib: {}", own * 6);
+    assert_eq!(engine.lockstep(&scene_of(theirs, &enough), &args).ok().cell("many-cubes")["ticks"], 2);
 }
 
 #[test]

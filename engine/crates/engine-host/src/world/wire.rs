@@ -10,7 +10,7 @@ use engine_frame::{
     contracts::{CellDecl, ContractFault, Contracts, Resource},
     links::NowGraph,
     plan::CellLine,
-    slots::USUAL_SLOTS,
+    slots::{MAX_SLOTS, USUAL_SLOTS},
 };
 use engine_scene::{Placement, Quota};
 use std::sync::Arc;
@@ -173,11 +173,17 @@ impl World {
     /// Returns why the buffers of a cell in a process are more than it may share, if they are.
     fn shared_fault(&self, c: &CellEntry, buffers: &[DeclaredBuffer]) -> Option<String> {
         let most = c.scene.quotas.bytes(Quota::Shared);
-        let bytes: u64 = buffers.iter().map(|b| u64::from(b.capacity) * u64::from(USUAL_SLOTS)).sum();
+        let (slots, with) = if c.scene.trust.is_untrusted() {
+            // It can fill each of them, and the scratch slot, and lies twice: where it writes, and where others read.
+            let slots = u64::from(MAX_SLOTS) + 1;
+            (2 * slots, format!("{slots} slots each and a copy of each slot"))
+        } else {
+            (u64::from(USUAL_SLOTS), format!("{USUAL_SLOTS} slots each"))
+        };
+        let bytes: u64 = buffers.iter().map(|b| u64::from(b.capacity) * slots).sum();
         (self.placement(c) == Placement::Process && bytes > most).then(|| {
             format!(
-                "its buffers take {} MiB of shared memory with {USUAL_SLOTS} slots each; it may have {} (`shared_mib` in its \
-                 scene line)",
+                "its buffers take {} MiB of shared memory with {with}; it may have {} (`shared_mib` in its scene line)",
                 bytes.div_ceil(1 << 20),
                 most >> 20
             )
