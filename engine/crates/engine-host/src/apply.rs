@@ -33,9 +33,11 @@ impl World {
             let entry = match kept {
                 None => self.new_entry(line.clone(), |_| ()),
                 Some(mut entry) => {
-                    let quotas = std::mem::replace(&mut entry.scene, line.clone()).quotas;
+                    let before = std::mem::replace(&mut entry.scene, line.clone());
                     let anew = self.is_built_anew(&entry);
-                    if matches!(entry.life, Life::Down { .. }) {
+                    if !anew && entry.stays_ended(&before) {
+                        entry
+                    } else if matches!(entry.life, Life::Down { .. }) {
                         // Whatever was wrong may be mended: start it anew.
                         let mut next = self.new_entry(line.clone(), |next| {
                             // What a user told it holds until its line says something else.
@@ -64,7 +66,7 @@ impl World {
                             self.swaps.plan(&mut entry, Ask::SWAP, self.frame);
                         }
                         if changes.limited.contains(&line.name) {
-                            entry.change_quotas(&quotas, self.placement(&entry));
+                            entry.change_quotas(&before.quotas, self.placement(&entry));
                         }
                         if changes.checkpointed.contains(&line.name) {
                             entry.change_checkpoint();

@@ -130,6 +130,8 @@ pub struct World {
     pub(crate) params_changed: bool,
     /// Some cell has a limit of GPU time.
     pub(crate) gpu_limited: bool,
+    /// It was said that such limits hold nobody here.
+    pub(crate) told_of_gpu_times: bool,
     /// Cells on mail that have just got some.
     pub(crate) mailed: Vec<usize>,
     /// How long the host's work after the ticks takes, as a running mean in nanoseconds.
@@ -199,6 +201,7 @@ impl World {
             switches: Vec::new(),
             params_changed: true,
             gpu_limited: false,
+            told_of_gpu_times: false,
             mailed: Vec::new(),
             after_ns: 500_000,
             long_turns: Vec::new(),

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         return code;
     }
     let rig = Rig::new();
-    let tests: [Test; 26] = [
+    let tests: [Test; 27] = [
         ("a_child_publishes_the_same_bytes_as_a_thread", same_bytes),
         ("assets_and_sealed_bytes_cross_the_border", assets),
         ("a_missing_asset_is_told_in_the_same_words", missing_asset),
@@ -75,6 +75,7 @@ fn main() -> ExitCode {
         ("a_hostile_child_stays_hostile_and_is_ended", badly::stays_hostile),
         ("what_a_child_writes_is_shown_plainly", badly::shown_plainly),
         ("memory_that_a_child_was_given_counts", badly::memory_counts),
+        ("an_untrusted_cell_that_drew_when_the_gpu_was_lost_is_ended_until_its_line_changes", lost_gpu),
         ("two_hundred_cells_run_and_leave_nothing_behind", two_hundred),
         ("a_steady_frame_makes_no_call_but_those_that_sleep_and_wake", steady_frames),
     ];
@@ -701,6 +702,36 @@ fn untrusted_restart(rig: &Rig) {
         all[0].iter().flatten().count() > 40 && all[0] == all[1],
         "the same bytes with a twin and without"
     );
+}
+
+fn lost_gpu(rig: &Rig) {
+    let scene = |ours: f32, theirs: f32| {
+        let line = |name: &str, trust: &str, colour: f32| {
+            format!(
+                r#"(cell: "faulty", name: "{name}", at: Process, trust: {trust}, with: (colour: ({colour}, 0, 0)))"#
+            )
+        };
+        let lines = [line("ours", TRUSTS[0], ours), line("theirs", TRUSTS[1], theirs)].join(", ");
+        format!(r#"World(cells: [(cell: "camera"), {lines}])"#)
+    };
+    let mut world = open(rig, &scene(0.0, 0.0), None);
+    let run = |world: &mut engine_host::World| {
+        for _ in 0..6 {
+            world.frame(&InputFrame::default(), 0, Instant::now(), false).unwrap();
+        }
+        world.down_cells()
+    };
+    assert_eq!(run(&mut world), []);
+    world.renderer().simulate_device_loss().unwrap();
+    let down = run(&mut world);
+    assert_eq!(down.len(), 1, "{down:?}");
+    assert!(down[0].0 == "theirs" && down[0].1.contains("the GPU was lost while it drew"), "{down:?}");
+    // What was saved is not its line.
+    world.apply_scene(Scene::parse("test.ron", scene(1.0, 0.0)).unwrap()).unwrap();
+    assert_eq!(run(&mut world), down);
+    world.apply_scene(Scene::parse("test.ron", scene(1.0, 1.0)).unwrap()).unwrap();
+    assert_eq!(run(&mut world), []);
+    world.close();
 }
 
 /// Prints how long a turn of a cell with nothing to do takes from the tick thread's view.

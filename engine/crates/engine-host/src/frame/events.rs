@@ -77,6 +77,7 @@ impl World {
             }
             RenderEvent::DeviceLost { message } => {
                 tracing::error!("the GPU was lost ({message}); everything on it is made anew");
+                self.end_strangers_that_drew();
             }
             RenderEvent::DeviceRebuilt => {
                 tracing::info!("the GPU is back");

@@ -213,6 +213,7 @@ impl World {
         (entry.hung, entry.has_loaded) = (false, false);
         entry.counters.restarts += u64::from(entry.epoch > 0);
         entry.epoch = entry.next_epoch();
+        entry.gpu.ended = false;
         entry.placed = placement;
         let cx = InstanceCx::with_rights(Arc::clone(&entry.name), services, rights);
         entry.kept = kept;

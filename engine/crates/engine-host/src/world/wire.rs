@@ -29,7 +29,7 @@ impl World {
             self.awake.push(n);
         }
         self.params_changed = true;
-        self.gpu_limited = self.cells.iter().any(|c| c.scene.quotas.get(Quota::GpuMs).is_finite());
+        self.find_gpu_limits();
         self.names = self.cells.iter().map(|c| Arc::clone(&c.name)).collect();
         self.by_name = self.cells.iter().enumerate().map(|(n, c)| (Arc::clone(&c.name), n)).collect();
         for c in &mut self.cells {
