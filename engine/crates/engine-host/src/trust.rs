@@ -20,7 +20,8 @@ pub fn shader_origin(cell: &SceneCell) -> ShaderOrigin {
 
 /// Returns who writes the regions of a cell that everybody sees, when its instance runs at `at`: it, or for an untrusted
 /// one the engine.
-pub(crate) fn writer(cell: &SceneCell, at: Placement) -> Placement {
+#[must_use]
+pub fn writer(cell: &SceneCell, at: Placement) -> Placement {
     if cell.trust.is_untrusted() { Placement::Thread } else { at }
 }
 

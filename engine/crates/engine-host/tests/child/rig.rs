@@ -18,10 +18,10 @@ use engine_host::{
     record::{PortSlots, SlotRead, SlotWrite},
     sealed::SealedStore,
     thread_cell::ThreadCell,
-    trust::Rights,
+    trust::{self, Rights},
     turn::Placed,
 };
-use engine_scene::{Placement, Scene, check_params};
+use engine_scene::{Placement, Scene, SceneCell, check_params};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -65,7 +65,7 @@ struct Line {
     built: BuiltCell,
     params: Arc<[u8]>,
     placement: Placement,
-    rights: Rights,
+    scene: SceneCell,
     /// Per port: the buffer, and whether the cell owns it.
     ports: Vec<Option<(BufferId, bool)>>,
     cx: Arc<InstanceCx>,
@@ -150,18 +150,17 @@ impl Rig {
                         capacity,
                         element_size,
                         history: false,
-                        placement: writer(cell.trust.is_untrusted(), placement),
+                        placement: trust::writer(cell, placement),
                     });
                 }
             }
-            let rights = Rights::of(cell);
-            let cx = InstanceCx::with_rights(Arc::clone(&name), Arc::clone(&self.services), rights.clone());
+            let cx = InstanceCx::with_rights(Arc::clone(&name), Arc::clone(&self.services), Rights::of(cell));
             lines.push(Line {
                 name,
                 built,
                 params,
                 placement,
-                rights,
+                scene: cell.clone(),
                 ports,
                 cx,
                 instance: None,
@@ -172,11 +171,6 @@ impl Rig {
         book.declare(&buffers, |_| false).unwrap();
         World { rig: self, book, lines, start: Start::default(), closer }
     }
-}
-
-/// Who writes the regions that everybody sees.
-fn writer(is_untrusted: bool, placement: Placement) -> Placement {
-    if is_untrusted { Placement::Thread } else { placement }
 }
 
 fn element_size(table: &PortTable, buffer: &BufferDesc) -> u32 {
@@ -220,7 +214,7 @@ impl World<'_> {
         let line = &mut self.lines[n];
         line.instance = None;
         let services = Arc::clone(&self.rig.services);
-        line.cx = InstanceCx::with_rights(Arc::clone(&line.name), services, line.rights.clone());
+        line.cx = InstanceCx::with_rights(Arc::clone(&line.name), services, Rights::of(&line.scene));
         Arc::clone(&line.cx)
     }
 
@@ -233,7 +227,7 @@ impl World<'_> {
     /// Makes a new instance as the host does: the book first, then the process, then its region.
     fn place_now(&mut self, n: usize, path: &Path) -> Result<(), String> {
         let line = &mut self.lines[n];
-        let writer = writer(line.rights.grants.is_some(), line.placement);
+        let writer = trust::writer(&line.scene, line.placement);
         let renewal = self.book.replace_instance(&line.name, writer);
         let (ends, start) = (self.closer.ends(), &self.start);
         let mut instance = match line.placement {
