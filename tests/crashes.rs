@@ -1,6 +1,7 @@
 //! A crash leaves a file with the cell's last turns, and a report; `engine replay` runs them again and dies as it did.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use engine_host::kept::{Terms, read_records, write_records};
 use engine_tests::{Engine, Live, Ran, scratch_project};
 use std::{
     fs,
@@ -107,9 +108,14 @@ fn a_segfault_in_a_process_is_a_segfault_when_it_is_run_again() {
     let (ran, files) = crash(&engine, cells);
     assert!(ran.log.contains("SIGSEGV"), "{}", ran.log);
     assert_eq!(frame_of(&files[0]), 12);
-    let again = replay(&engine, &files[0], &[]);
-    assert_eq!(again.code, None, "a signal ends it:\n{}", again.log);
-    let _ = again.says(&["next is its last turn, the tick of frame 12; then it ended: ", "SIGSEGV"]);
+    let again = replay(&engine, &files[0], &[]).ok();
+    let again = again.says(&["in a process of its own", "it ended as it did then", "replay --here "]);
+    let told = "next is its last turn, the tick of frame 12; then it ended: ";
+    assert!(again.log.contains(told) && again.log.contains("SIGSEGV"), "{}", again.log);
+    // In this process, for a debugger.
+    let here = replay(&engine, &files[0], &["--here"]);
+    assert_eq!(here.code, None, "a signal ends it:\n{}", here.log);
+    let _ = here.says(&["in this process", told]);
 
     // And before it does, it can be stopped.
     let stopped = replay(&engine, &files[0], &["--until", "11"]).ok();
@@ -182,6 +188,49 @@ fn a_state_and_not_the_making_is_where_a_restarted_cell_goes_on_from() {
     assert_eq!(files.len(), 1, "{}", ran.log);
     let again = replay(&engine, &files[0], &[]).ok();
     let _ = again.says(&["in frame 19 it has counted 20", "it ended as it did then"]);
+}
+
+/// Returns the lines of the log that a stranger's attempt to write a file left.
+fn writes(log: &str) -> Vec<&str> {
+    log.lines().filter(|l| l.contains("write was ")).collect()
+}
+
+#[test]
+fn a_strangers_cell_is_run_again_in_the_sandbox_whatever_the_file_says_of_it() {
+    let engine = Engine::new(EXE);
+    let dir = tempfile::tempdir().unwrap();
+    scratch_project(dir.path());
+    let engine = engine.at(dir.path());
+    let evil = engine.library("faulty").with_bytes(b"create: ........", b"create: write...");
+    evil.save(&dir.path().join("evil.so"));
+    let trust = "trust: Untrusted(read: [\"camera\"], write: [\"scene_color\"])";
+    let line =
+        format!("(cell: \"evil.so\", {trust}, with: (panic_in: \"tick\", at_frame: 3)), (cell: \"camera\")");
+    let (ran, files) = crash(&engine, &line);
+    let first = files.first().unwrap_or_else(|| panic!("no crash file:\n{}", ran.log));
+    let report = fs::read_to_string(first.with_extension("txt")).unwrap();
+    assert!(!report.contains("debugger  "), "nobody is told to run it in the engine's process:\n{report}");
+    let stays_out = |ran: &Ran| {
+        assert!(ran.log.contains("write was denied"), "{}", ran.log);
+        assert!(!ran.log.contains("write was allowed"), "{:?}", writes(&ran.log));
+        assert!(!engine.out().join("faulty-was-here").exists(), "its file is there:\n{}", ran.log);
+    };
+    let again = replay(&engine, first, &[]).ok();
+    stays_out(&again);
+    let _ = again.says(&["in a sandbox of its own", "it ended as it did then"]);
+    let here = replay(&engine, first, &["--here"]);
+    assert_eq!((here.code, writes(&here.log).len()), (Some(1), 0), "{}", here.log);
+
+    // A file that calls it our own does not make it that, in this build or a newer one.
+    let (mut head, records) = read_records(&fs::read(first).unwrap()).unwrap();
+    (head.terms, head.placement) = (Terms::default(), "Thread".to_owned());
+    let forged = engine.out().join("forged.crash");
+    fs::write(&forged, write_records(&head, &records)).unwrap();
+    for args in [&[][..], &["--any-build"]] {
+        let ran = replay(&engine, &forged, args);
+        stays_out(&ran);
+        let _ = ran.says(&["it is run as a stranger's", "in a sandbox of its own"]);
+    }
 }
 
 #[test]

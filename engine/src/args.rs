@@ -71,7 +71,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         root: Option<PathBuf>,
     },
-    /// Runs the last turns of a cell that crashed again, alone and in this process, from its crash file.
+    /// Runs the last turns of a cell that crashed again, alone, from its crash file: in this process if it ran on a thread,
+    /// else in a process of its own.
     Replay {
         /// The crash file: NAME-FRAME.crash.
         file: PathBuf,
@@ -81,6 +82,9 @@ pub(crate) enum Command {
         /// Take the cell as it is built now, though the file is another build's.
         #[arg(long)]
         any_build: bool,
+        /// Run it in this process though it ran in its own, for a debugger: only what is our own.
+        #[arg(long)]
+        here: bool,
         /// Do not call cargo.
         #[arg(long)]
         no_build: bool,

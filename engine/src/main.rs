@@ -55,9 +55,9 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Command::Check { scene, no_build, root }) => check::check(&scene, no_build, root.as_deref()),
         Some(Command::Ctl { engine, what }) => ctl::client::run(&what, engine.as_deref()),
         Some(Command::Diff { a, b }) => Ok(sessions::diff(&a, &b)),
-        Some(Command::Replay { file, until, any_build, no_build, root }) => {
+        Some(Command::Replay { file, until, any_build, here, no_build, root }) => {
             let root = root.as_deref();
-            replay::replay(&file, replay::Options { until, any_build, no_build, root })
+            replay::replay(&file, replay::Options { until, any_build, here, no_build, root })
         }
         Some(Command::Doctor) => sandbox::doctor(),
         Some(Command::New { name, root }) => {

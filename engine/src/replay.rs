@@ -1,20 +1,21 @@
-//! `engine replay FILE`: runs the kept turns of one cell again, alone and in this process.
+//! `engine replay FILE`: runs the kept turns of one cell again, alone.
+mod place;
+
 use crate::{building, start};
 use anyhow::{Context as _, bail};
 use engine_host::{
     Project,
     assets::AssetStore,
     builder::BuiltCell,
-    cx::{InstanceCx, Services},
+    cx::Services,
     kept::{Difference, Head, KeptTurn, MAX_BYTES, Player, Records, Run, read_records},
-    library::{Libraries, ports_section},
+    library::ports_section,
     par::ParPool,
     sealed::SealedStore,
-    thread_cell::ThreadCell,
-    turn::{Ending, Placed},
+    turn::Ending,
 };
-use engine_scene::Placement;
-use std::{collections::BTreeSet, path::Path, process::ExitCode, sync::Arc};
+use place::Place;
+use std::{collections::BTreeSet, path::Path, process::ExitCode};
 
 /// Bytes of the stack of the cell's thread, as of the engine's tick threads.
 const STACK: usize = 8 << 20;
@@ -26,6 +27,8 @@ pub(crate) struct Options<'a> {
     pub(crate) until: Option<u64>,
     /// Whether to take the cell as it is built now.
     pub(crate) any_build: bool,
+    /// Whether to run it in this process, wherever it ran then.
+    pub(crate) here: bool,
     /// Whether cargo must not be called.
     pub(crate) no_build: bool,
     /// The project's folder.
@@ -37,11 +40,15 @@ pub(crate) fn replay(file: &Path, options: Options<'_>) -> anyhow::Result<ExitCo
     let (head, records) = read(file)?;
     let project = start::project(options.root)?;
     let built = build_of(&project, &head, options)?;
-    check_assets(&project, &head, &records);
+    // What was just staged under the name of a crate is what cargo made of it.
+    let ours = options.any_build && !head.library.ends_with(".so");
+    let place = Place::of(&head, &built, ours, options.here)?;
+    let assets = AssetStore::new(project.root.join("assets"));
+    check_assets(&assets, &head, &records);
     // A thread as the engine's tick threads are, so that its stack ends where theirs do.
     let cell = std::thread::Builder::new().name("cell".to_owned()).stack_size(STACK);
     let (file, until) = (file.to_owned(), options.until);
-    let run = cell.spawn(move || run(&file, &head, &records, &project, &built, until))?;
+    let run = cell.spawn(move || run(&file, &head, &records, &place, assets, &built, until))?;
     match run.join() {
         Ok(result) => result,
         Err(_) => bail!("the engine itself failed while it ran the cell again, please report it"),
@@ -99,13 +106,13 @@ fn build_of(project: &Project, head: &Head, options: Options<'_>) -> anyhow::Res
 }
 
 /// Says which assets are not what the cell loaded then.
-fn check_assets(project: &Project, head: &Head, records: &Records) {
+fn check_assets(assets: &AssetStore, head: &Head, records: &Records) {
     let run = records.run();
     let ends = run.turns.iter().filter_map(|t| t.end.as_ref());
     let all: BTreeSet<_> = ends.flat_map(|e| &e.assets).map(|a| (a.path.clone(), a.hash)).collect();
     for (path, hash) in all {
-        let now = std::fs::read(project.root.join("assets").join(&path)).ok();
-        let now = now.map(|bytes| *blake3::hash(&bytes).as_bytes());
+        // As a cell reads it: below the assets folder, and no more than an asset may have.
+        let now = assets.open(&path).ok().and_then(|asset| asset.hash).map(|hash| *hash.as_bytes());
         if now != hash {
             let what = match (hash, now) {
                 (Some(_), None) => "is not there any more",
@@ -121,25 +128,22 @@ fn run(
     file: &Path,
     head: &Head,
     records: &Records,
-    project: &Project,
+    place: &Place,
+    assets: AssetStore,
     built: &BuiltCell,
     until: Option<u64>,
 ) -> anyhow::Result<ExitCode> {
     let cell = &*head.cell;
-    let library = Libraries::default().load(&built.path)?;
     let services = Services {
         pool: ParPool::new(std::thread::available_parallelism().map_or(2, usize::from))?,
-        assets: AssetStore::new(project.root.join("assets")),
+        assets,
         sealed: SealedStore::default(),
     };
-    let cx = InstanceCx::new(cell.into(), Arc::new(services));
-    let make = Box::new(move |cx: &Arc<InstanceCx>| {
-        ThreadCell::create(&library, cx).map(|c| Box::new(c) as Box<dyn Placed>)
-    });
+    let (cx, maker) = (place.cx(cell, services), place.maker(built)?);
     let run = records.run();
     let turns = &run.turns;
-    tell_start(file, head, &run);
-    let mut player = Player::new(&cx, make, Placement::Thread, run.legacy(built.shape.clone()));
+    tell_start(file, head, &run, place);
+    let mut player = Player::new(&cx, maker, place.writer(), run.legacy(built.shape.clone()));
     let mut differs = false;
     for (n, turn) in turns.iter().enumerate() {
         if until.is_some_and(|until| turn.work.tick && turn.frame > until) {
@@ -149,6 +153,12 @@ fn run(
         }
         if n + 1 == turns.len() {
             tracing::info!(cell, "next is its last turn, {}; then it ended: {}", told(turn), head.cause);
+            if turn.end.is_none() {
+                tracing::warn!(
+                    cell,
+                    "that turn never returned, and will not now: end the replay with Ctrl+C, or stop before it with --until"
+                );
+            }
         }
         let step = player.play(turn, &records.contents)?;
         if let Some(difference) = step.difference.filter(|_| !differs) {
@@ -179,12 +189,13 @@ fn code(differs: bool) -> ExitCode {
 }
 
 /// Says what is about to run.
-fn tell_start(file: &Path, head: &Head, run: &Run<'_>) {
+fn tell_start(file: &Path, head: &Head, run: &Run<'_>, place: &Place) {
     let cell = &*head.cell;
     let count = run.turns.len();
     let (first, last) = run.frames().unwrap_or((head.frame, head.frame));
     if run.is_whole {
-        tracing::info!(cell, "runs {count} turns again, frames {first} to {last}, from {}", run.origin());
+        let (at, from) = (place.told(), run.origin());
+        tracing::info!(cell, "runs {count} turns again, frames {first} to {last}, from {from}, {at}");
     } else {
         tracing::warn!(
             cell,
@@ -192,10 +203,13 @@ fn tell_start(file: &Path, head: &Head, run: &Run<'_>) {
              in a new instance, which lacks what it knew of frames before {first} and may not end as it did"
         );
     }
+    if !place.is_open_to_debugger() {
+        return;
+    }
     let exe = std::env::current_exe().map_or_else(|_| "engine".to_owned(), |exe| exe.display().to_string());
     tracing::info!(
         cell,
-        "in a debugger: rust-gdb -ex 'break rust_panic' -ex run --args {exe} replay {}",
+        "in a debugger: rust-gdb -ex 'break rust_panic' -ex run --args {exe} replay --here {}",
         file.display()
     );
 }

@@ -58,6 +58,7 @@ pub(crate) fn fail(how: &str) {
         "overflow" => drop(std::hint::black_box(deep(0))),
         "exit" => std::process::exit(0),
         "open" => tell(how, std::fs::File::open("/etc/passwd").map(drop)),
+        "write" => tell(how, std::fs::write("faulty-was-here", "a file of the cell")),
         "connect" => tell(how, std::net::TcpStream::connect(("127.0.0.1", 9)).map(drop)),
         "fork" => tell(how, fork_once()),
         "run" => tell(how, std::process::Command::new("/bin/true").status().map(drop)),

@@ -5,6 +5,7 @@
 //! running engine, so that shared dependencies are built once. A cell that does not compile costs itself only. A
 //! library is loaded from a copy named by its content, because the dynamic linker returns the old code for an old
 //! name.
+pub(crate) mod answered;
 mod cargo;
 mod fresh;
 mod known;

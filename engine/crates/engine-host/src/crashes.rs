@@ -4,7 +4,13 @@
 //! nothing. A folder holds a bounded number of them, the oldest go first. A file appears whole or not at all.
 mod report;
 
-use crate::{builder::BuiltCell, cx::InstanceCx, kept::Kept, turn::Turn, world::World};
+use crate::{
+    builder::BuiltCell,
+    cx::InstanceCx,
+    kept::{Kept, Terms},
+    turn::Turn,
+    world::World,
+};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use engine_scene::Placement;
 use report::{Case, Files};
@@ -138,6 +144,7 @@ impl World {
                 Placement::Thread => "Thread",
                 Placement::Process => "Process",
             },
+            terms: Terms::of(&entry.scene),
             kept: Arc::clone(kept),
             lines: cx.map(|cx| cx.last_lines().all()).unwrap_or_default(),
             backtrace: cx.and_then(|cx| cx.take_backtrace()),

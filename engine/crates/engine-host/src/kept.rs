@@ -17,12 +17,14 @@ mod file;
 mod log;
 mod player;
 mod sum;
+mod terms;
 mod turns;
 
 pub use contents::Contents;
 pub use file::{Head, MAX_BYTES, RecordsError, read_records, write_records};
 pub use player::{Difference, Player, Step};
 pub use sum::sum;
+pub use terms::Terms;
 pub use turns::{
     Content, KeptAsset, KeptEnd, KeptPort, KeptPublication, KeptRead, KeptTurn, KeptWrite, Starts,
 };

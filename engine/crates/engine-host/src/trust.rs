@@ -59,7 +59,8 @@ impl Rights {
 }
 
 /// Returns why this machine runs no untrusted cell, if so: what it lacks of the sandbox.
-pub(crate) fn sandbox_fault() -> Option<String> {
+#[must_use]
+pub fn sandbox_fault() -> Option<String> {
     static LACKS: OnceLock<String> = OnceLock::new();
     let lacks = LACKS.get_or_init(|| probe().lacks());
     (!lacks.is_empty()).then(|| {

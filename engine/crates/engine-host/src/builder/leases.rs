@@ -2,7 +2,7 @@
 //! locked as long as it lives, with a line for each copy. A copy that no such file names is nobody's.
 //!
 //! Claims and removals take turns on one more lock file, so that no copy goes between somebody's look and their claim.
-use super::{BuildError, Project};
+use super::{BuildError, Project, answered::remove_copy};
 use crate::staged::HASH_DIGITS;
 use std::{
     collections::BTreeSet,
@@ -183,7 +183,7 @@ impl Project {
     /// # Errors
     /// [`BuildError::Io`] when one cannot be removed; those before it are gone.
     pub fn remove_leftovers(&self) -> Result<Vec<Leftover>, BuildError> {
-        self.leftovers_with(|path| fs::remove_file(path))
+        self.leftovers_with(remove_copy)
     }
 
     fn leftovers_with(&self, each: impl Fn(&Path) -> io::Result<()>) -> Result<Vec<Leftover>, BuildError> {
@@ -222,7 +222,7 @@ impl Project {
         let kept = self.known.copies();
         self.known.with_lease(|lease| lease.claim_only(kept.iter().map(|p| name_of(p)), &turn));
         let Ok((claimed, _)) = claimed(&folder, &turn) else { return 0 };
-        let gone = |path: &&PathBuf| !claimed.contains(name_of(path)) && fs::remove_file(path).is_ok();
+        let gone = |path: &&PathBuf| !claimed.contains(name_of(path)) && remove_copy(path).is_ok();
         given_up.iter().filter(gone).count()
     }
 
@@ -237,7 +237,7 @@ impl Project {
         let is_free = |name: &str| cell_of(name) == Some(cell) && !claimed.contains(name);
         for path in named(folder, is_free).unwrap_or_default().into_iter().filter(|p| is_old(p)) {
             // One that cannot be removed is no reason to fail a build.
-            let _ = fs::remove_file(path);
+            let _ = remove_copy(&path);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! One crash: its two files, and the room for them.
 use super::{MOST_BYTES, MOST_FILES, reach};
 use crate::{
-    kept::{Head, Kept, Records, write_records},
+    builder::answered,
+    kept::{Head, Kept, Records, Terms, write_records},
     library::ports_section,
 };
 use cell_abi::{Fingerprint, shape::ShapeSection};
@@ -27,6 +28,7 @@ pub(super) struct Case {
     pub(super) build: PathBuf,
     pub(super) shape: Option<Arc<ShapeSection>>,
     pub(super) placement: &'static str,
+    pub(super) terms: Terms,
     pub(super) kept: Arc<Kept>,
     pub(super) lines: Vec<String>,
     pub(super) backtrace: Option<Backtrace>,
@@ -58,6 +60,11 @@ impl Files {
         make_room(folder, (bytes.len() + text.len()) as u64)?;
         engine_sys::write_atomically(&path, &bytes)?;
         engine_sys::write_atomically(&report, text.as_bytes())?;
+        if !case.terms.are_of_stranger()
+            && let Err(error) = answered::answer_for(&case.build)
+        {
+            tracing::debug!(cell = &*case.cell, "its turns will be run again in the sandbox only: {error}");
+        }
         Ok(Self { records: path, report, turns })
     }
 }
@@ -74,6 +81,7 @@ impl Case {
             ports: ports.unwrap_or_default(),
             shape: self.shape.as_ref().map(|s| s.fingerprint.to_string()).unwrap_or_default(),
             placement: self.placement.to_owned(),
+            terms: self.terms.clone(),
             cause: self.cause.clone(),
             frame,
         }
@@ -89,7 +97,9 @@ impl Case {
             let _ = writeln!(t, "It failed {standing} from an instance that waited.\n");
         }
         let _ = writeln!(t, "run it again     engine replay {shown}");
-        let _ = writeln!(t, "in a debugger    rust-gdb --args {} replay {shown}", engine());
+        if !self.terms.are_of_stranger() {
+            let _ = writeln!(t, "in a debugger    rust-gdb --args {} replay --here {shown}", engine());
+        }
         let _ = writeln!(t, "what is kept     {}\n", reach(records));
         let _ = writeln!(t, "scene            {}", self.scene);
         let _ = writeln!(t, "cell             {} (`{}`), on {}", self.cell, self.library, self.placement);

@@ -3,11 +3,11 @@
 //! | at | bytes | |
 //! | --- | --- | --- |
 //! | 0 | 8 | `CELLRECS` |
-//! | 8 | 4 | the form of this file: 1 |
+//! | 8 | 4 | the form of this file: 2 |
 //! | 12 | 32 | BLAKE3 of all that follows |
 //! | 44 | | [`Head`], the parts, the contents |
 use super::{
-    Part, Records, Starts,
+    Part, Records, Starts, Terms,
     entries::{Known, read_turns},
 };
 use crate::{
@@ -17,10 +17,12 @@ use crate::{
     },
     turn::SavedState,
 };
+use engine_scene::Grants;
+use engine_sys::jail::Quotas;
 use std::{collections::BTreeMap, sync::Arc};
 
 const MAGIC: &[u8; 8] = b"CELLRECS";
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 const HEAD: usize = 44;
 /// The most bytes of a file that is read: more than is ever kept of a cell.
 pub const MAX_BYTES: u64 = 256 << 20;
@@ -42,6 +44,8 @@ pub struct Head {
     pub shape: String,
     /// Where it ran.
     pub placement: String,
+    /// What it was allowed. A file may say anything: see [`Terms::of_stranger`].
+    pub terms: Terms,
     /// How it ended.
     pub cause: String,
     /// The frame of its last turn.
@@ -81,6 +85,7 @@ pub fn write_records(head: &Head, records: &Records) -> Vec<u8> {
     for text in head.texts() {
         w.text(text);
     }
+    write_terms(&mut w, &head.terms);
     w.u64(head.frame);
     let mut turns = Vec::new();
     w.list(&records.parts, |w, part| {
@@ -126,6 +131,29 @@ impl Head {
     }
 }
 
+fn write_terms(w: &mut Writer<'_>, terms: &Terms) {
+    let q = &terms.quotas;
+    [q.memory_bytes, q.shared_bytes].into_iter().for_each(|v| w.u64(v));
+    [q.threads, q.descriptors, q.cpu_weight, terms.messages].into_iter().for_each(|v| w.u32(v));
+    w.option(terms.grants.as_ref(), |w, g| {
+        [&g.read, &g.write, &g.send, &g.assets].into_iter().for_each(|names| w.list(names, |w, n| w.text(n)));
+    });
+}
+
+fn read_terms(r: &mut Reader<'_>) -> Result<Terms, WireError> {
+    let (memory_bytes, shared_bytes) = (r.u64()?, r.u64()?);
+    let (threads, descriptors, cpu_weight, messages) = (r.u32()?, r.u32()?, r.u32()?, r.u32()?);
+    let quotas = Quotas { memory_bytes, shared_bytes, threads, descriptors, cpu_weight };
+    let grants = r.option(|r| {
+        let mut grants = Grants::default();
+        for names in [&mut grants.read, &mut grants.write, &mut grants.send, &mut grants.assets] {
+            r.list(names, |r| r.text().map(str::to_owned))?;
+        }
+        Ok(grants)
+    })?;
+    Ok(Terms { quotas, messages, grants })
+}
+
 /// Reads a file.
 ///
 /// # Errors
@@ -154,8 +182,10 @@ pub fn read_records(bytes: &[u8]) -> Result<(Head, Records), RecordsError> {
         shape: text()?,
         placement: text()?,
         cause: text()?,
+        terms: Terms::default(),
         frame: 0,
     };
+    head.terms = read_terms(&mut r)?;
     head.frame = r.u64()?;
     let mut records = Records::default();
     r.list(&mut records.parts, |r| {
