@@ -88,7 +88,8 @@ impl World {
         if turn.work.save && turn.outcome.ticked {
             self.plan_checkpoint(n);
             let entry = &mut self.cells[n];
-            let fault = turn.outcome.save_fault.take();
+            // Without checkpoints it was asked for the records only, and nothing is lost.
+            let fault = turn.outcome.save_fault.take().filter(|_| entry.has_checkpoints());
             if let Some(why) = fault.as_ref().filter(|_| fault != entry.succession.fault) {
                 let then = entry.succession.frame().map_or_else(
                     || "there is none to start from".to_owned(),

@@ -191,10 +191,11 @@ impl Turn {
         if self.delay_us > 0 {
             std::thread::sleep(std::time::Duration::from_micros(u64::from(self.delay_us)));
         }
-        let start = Instant::now();
         if let Some(kept) = &self.kept {
             kept.begin(&self.record, self.work, self.maker.is_some());
         }
+        // What it costs to keep the turn is not the cell's.
+        let start = Instant::now();
         // Cells catch their own panics; what arrives here is a fault of the host's. It costs this cell, not the run.
         let ending = catch_unwind(AssertUnwindSafe(|| self.entries()));
         self.outcome.ending = ending.unwrap_or_else(|panic| {
@@ -203,13 +204,13 @@ impl Turn {
             let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
             Ending::Over(format!("the engine itself failed while it ran this cell, please report it: {what}"))
         });
+        self.outcome.wall_ns = start.elapsed().as_nanos() as u64;
         if let Some(kept) = &self.kept {
             kept.end(&self.record, &self.outcome, &self.cx);
         }
         if let Some(tap) = &self.tap {
             tap.take(self);
         }
-        self.outcome.wall_ns = start.elapsed().as_nanos() as u64;
     }
 
     fn entries(&mut self) -> Ending {
