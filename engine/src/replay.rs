@@ -193,15 +193,15 @@ fn tell_start(file: &Path, head: &Head, run: &Run<'_>, place: &Place) {
     let cell = &*head.cell;
     let count = run.turns.len();
     let (first, last) = run.frames().unwrap_or((head.frame, head.frame));
-    if run.is_whole {
-        let (at, from) = (place.told(), run.origin());
-        tracing::info!(cell, "runs {count} turns again, frames {first} to {last}, from {from}, {at}");
-    } else {
+    if let Some(why) = run.why {
         tracing::warn!(
             cell,
-            "its beginning is not kept and it saved no state: its {count} last turns, frames {first} to {last}, are run \
-             in a new instance, which lacks what it knew of frames before {first} and may not end as it did"
+            "its beginning is not kept: {why}; its {count} last turns, frames {first} to {last}, are run in a new \
+             instance, which lacks what it knew of frames before {first} and may not end as it did"
         );
+    } else {
+        let (at, from) = (place.told(), run.origin());
+        tracing::info!(cell, "runs {count} turns again, frames {first} to {last}, from {from}, {at}");
     }
     if !place.is_open_to_debugger() {
         return;

@@ -101,6 +101,7 @@ impl World {
             c.mailbox.renumber(new_line);
         }
         self.sealed_changed = true;
+        self.share_records();
         self.after_change()
     }
 

@@ -156,8 +156,8 @@ impl World {
 fn reach(records: &crate::kept::Records) -> String {
     let run = records.run();
     let span = run.frames().map_or_else(String::new, |(a, b)| format!(", frames {a} to {b}"));
-    if run.is_whole {
-        return format!("it can be run again from {}{span}", run.origin());
+    match run.why {
+        None => format!("it can be run again from {}{span}", run.origin()),
+        Some(why) => format!("its last turns{span}; what it knew before is missing: {why}"),
     }
-    format!("its last turns{span}; what it knew before is missing: it saved no state to start from")
 }

@@ -26,7 +26,7 @@ pub use player::{Difference, Player, Step};
 pub use sum::sum;
 pub use terms::Terms;
 pub use turns::{
-    Content, KeptAsset, KeptEnd, KeptPort, KeptPublication, KeptRead, KeptTurn, KeptWrite, Starts,
+    Content, KeptAsset, KeptEnd, KeptPort, KeptPublication, KeptRead, KeptTurn, KeptWrite, Lack, Starts,
 };
 
 use crate::{
@@ -96,13 +96,6 @@ impl Budget {
             state: STATE_BYTES / 2 / cells,
         }
     }
-
-    /// Returns the most bytes that are kept of one instance.
-    #[must_use]
-    pub fn most(self) -> usize {
-        // Both halves, the newest load and the entry under way, and a state for each half.
-        self.turns + self.turns / 4 + 2 * self.state
-    }
 }
 
 /// What is kept of one instance. See the module's text.
@@ -160,6 +153,11 @@ impl Kept {
     /// Says how much of each publication is to be compared from now on.
     pub fn set_sums(&self, sums: Sums) {
         self.log().set_sums(sums);
+    }
+
+    /// Gives it another part of the memory, as soon as what it has is full.
+    pub fn set_budget(&self, budget: Budget) {
+        self.log().set_budget(budget);
     }
 
     /// Returns how many bytes its turns and states take.
@@ -222,7 +220,7 @@ impl Records {
         let reads =
             |t: &KeptTurn| t.ports.iter().flat_map(|p| [p.read, p.previous]).flatten().all(|r| self.has(&r));
         let kept = |t: &KeptTurn| !t.work.tick || reads(t);
-        let starts = |p: &&Part| !matches!(p.starts, Starts::Cut) && p.turns.iter().all(kept);
+        let starts = |p: &&Part| !matches!(p.starts, Starts::Cut(_)) && p.turns.iter().all(kept);
         // Parts follow one another without a gap: what is kept twice is run once.
         let turns = |from: usize| {
             let parts = self.parts.iter().enumerate().skip(from);
@@ -231,7 +229,7 @@ impl Records {
         let whole = self.parts.iter().position(|p| starts(&p));
         if let Some(from) = whole {
             let starts = Some(&self.parts[from].starts);
-            return Run { starts, turns: turns(from).collect(), is_whole: true };
+            return Run { starts, turns: turns(from).collect(), why: None };
         }
         let all: Vec<&KeptTurn> = turns(0).collect();
         let begin = all.iter().rposition(|t| !kept(t)).map_or(0, |n| n + 1);
@@ -239,8 +237,22 @@ impl Records {
         Run {
             starts: None,
             turns: load.into_iter().chain(all[begin..].iter().copied()).collect(),
-            is_whole: false,
+            why: Some(self.lack(begin.checked_sub(1).map(|n| all[n]))),
         }
+    }
+
+    /// Returns why there is no start: `last` is the newest turn whose reads are not there.
+    fn lack(&self, last: Option<&KeptTurn>) -> Lack {
+        let reads = last.into_iter().flat_map(|t| &t.ports).flat_map(|p| [p.read, p.previous]).flatten();
+        let lost = reads.filter(|r| !self.has(r)).map(|r| match r.content {
+            Content::Lost => Lack::ReadTooLong,
+            _ => Lack::ReadForgotten,
+        });
+        let cut = self.parts.iter().rev().find_map(|p| match p.starts {
+            Starts::Cut(lack) => Some(lack),
+            _ => None,
+        });
+        lost.min_by_key(|l| *l == Lack::ReadForgotten).or(cut).unwrap_or(Lack::NoState)
     }
 
     /// Returns whether the bytes of what was read are there, or are made again.
@@ -260,11 +272,17 @@ pub struct Run<'a> {
     pub starts: Option<&'a Starts>,
     /// The turns.
     pub turns: Vec<&'a KeptTurn>,
-    /// Whether the instance knows by then what it knew; else what was before the turns is missing.
-    pub is_whole: bool,
+    /// Why what was before the turns is missing; `None`: the instance knows by then what it knew.
+    pub why: Option<Lack>,
 }
 
 impl Run<'_> {
+    /// Returns whether nothing is missing before the turns.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.why.is_none()
+    }
+
     /// Returns the state from which the instance starts.
     #[must_use]
     pub fn state(&self) -> Option<&SavedState> {
@@ -303,6 +321,17 @@ impl World {
         self.options.records.then(|| Kept::new(&self.contents, budget, built.shape.is_some()))
     }
 
+    /// Gives the instances of all cells their parts of the memory, after cells came or went.
+    pub(crate) fn share_records(&self) {
+        let budget = Budget::of(self.cells.len());
+        self.all_kept().for_each(|k| k.set_budget(budget));
+    }
+
+    fn all_kept(&self) -> impl Iterator<Item = &Arc<Kept>> {
+        let waiting = self.cells.iter().filter_map(|c| c.probation.as_ref()?.kept());
+        self.cells.iter().filter_map(|c| c.kept.as_ref()).chain(waiting)
+    }
+
     /// Returns what is kept of a cell's current instance.
     #[must_use]
     pub fn kept(&self, cell: &str) -> Option<&Arc<Kept>> {
@@ -312,15 +341,7 @@ impl World {
     /// Returns how many bytes the records of all cells take.
     #[must_use]
     pub fn records_bytes(&self) -> usize {
-        let waiting = self.cells.iter().filter_map(|c| c.probation.as_ref()?.kept());
-        let all = self.cells.iter().filter_map(|c| c.kept.as_ref()).chain(waiting);
-        all.map(|k| k.bytes()).sum::<usize>() + self.contents.bytes()
-    }
-
-    /// Returns the most bytes that they can take, while no instance is being replaced: one that waits keeps its own.
-    #[must_use]
-    pub fn most_records_bytes(&self) -> usize {
-        self.cells.len() * Budget::of(self.cells.len()).most() + CONTENT_BYTES
+        self.all_kept().map(|k| k.bytes()).sum::<usize>() + self.contents.bytes()
     }
 }
 

@@ -578,7 +578,7 @@ fn replayed(rig: &Rig) {
         for (cell, kept) in CELLS.iter().zip(kept) {
             let records = kept.records();
             let run = records.run();
-            assert!(run.is_whole);
+            assert!(run.is_whole());
             let ticks = run.turns.iter().filter(|t| t.end.as_ref().is_some_and(|e| e.ticked));
             let sums =
                 ticks.flat_map(|t| t.end.iter().flat_map(|e| &e.publications)).filter(|p| p.sum.is_some());

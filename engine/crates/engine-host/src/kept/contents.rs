@@ -4,7 +4,10 @@ use crate::{memory::MemoryTable, record::SlotRead};
 use engine_frame::packet::SlotMemory as _;
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// How many publications are kept, however small they are.
@@ -12,7 +15,22 @@ const MOST: usize = 1 << 15;
 
 /// Publications that ticks have read. Shared by all cells of a world.
 #[derive(Debug)]
-pub struct Contents(Mutex<Ring>);
+pub struct Contents {
+    ring: Mutex<Ring>,
+    /// Of the ring, to be seen without its lock: a moment old at most.
+    first: AtomicU64,
+    written: AtomicU64,
+    bytes: usize,
+}
+
+/// A publication that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Its number.
+    pub(super) id: u64,
+    /// How much of the ring was used before it, all told: what is written after it makes it older.
+    pub(super) at: u64,
+}
 
 impl Default for Contents {
     fn default() -> Self {
@@ -27,6 +45,11 @@ struct Ring {
     memory: Vec<u8>,
     /// Where the next one goes.
     head: usize,
+    /// The most that was in use: the rest was never touched.
+    touched: usize,
+    /// Bytes that were used since the beginning, those left empty at the end of the memory included. Each publication
+    /// counts as one place at least, of which there are [`MOST`].
+    written: u64,
     /// The number of the oldest.
     first: u64,
     places: VecDeque<Place>,
@@ -44,67 +67,86 @@ struct Place {
 struct Newest {
     frame: u64,
     stamp: u32,
-    id: u64,
+    held: Held,
 }
 
 impl Contents {
     /// Returns room for `bytes` bytes.
     #[must_use]
     pub fn with_bytes(bytes: usize) -> Self {
-        Self(Mutex::new(Ring {
+        let ring = Ring {
             bytes,
             memory: Vec::new(),
             head: 0,
+            touched: 0,
+            written: 0,
             first: 0,
             places: VecDeque::new(),
             newest: Vec::new(),
-        }))
+        };
+        Self { ring: Mutex::new(ring), first: AtomicU64::new(0), written: AtomicU64::new(0), bytes }
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a publication that is held, if it is not kept yet, and returns its number; `None` when it is too long
-    /// or not there.
-    pub(super) fn keep(&self, memory: &MemoryTable, read: &SlotRead) -> Option<u64> {
+    /// Keeps a publication that is held, if it is not kept yet, and says where; `None` when it is too long or not there.
+    pub(super) fn keep(&self, memory: &MemoryTable, read: &SlotRead) -> Option<Held> {
         let mut ring = self.ring();
         let known = ring.newest.get(read.buffer.0 as usize);
         let same = |n: &&Newest| n.frame == read.frame && n.stamp == read.stamp;
         if let Some(known) = known.and_then(|n| n.iter().flatten().find(same))
-            && known.id >= ring.first
+            && known.held.id >= ring.first
         {
-            return Some(known.id);
+            return Some(known.held);
         }
         let len = memory.get(read.buffer).map_or(0, |m| read.len.min(m.part.capacity));
         let bytes = memory.bytes(read.buffer, read.slot, 0, len as u64)?;
-        let id = ring.push(bytes)?;
+        let held = self.push(&mut ring, bytes)?;
         let at = read.buffer.0 as usize;
         if ring.newest.len() <= at {
             ring.newest.resize(at + 1, [None; 2]);
         }
-        let new = Newest { frame: read.frame, stamp: read.stamp, id };
+        let new = Newest { frame: read.frame, stamp: read.stamp, held };
         let both = &mut ring.newest[at];
         if both[0].is_some_and(|n| n.frame > read.frame) {
             both[1] = Some(new);
         } else {
             *both = [Some(new), both[0]];
         }
-        Some(id)
+        Some(held)
     }
 
-    /// Returns whether publication `id` will be forgotten when as much is kept again as is there now after it.
-    pub(super) fn is_aging(&self, id: u64) -> bool {
-        let ring = self.ring();
-        let older = usize::try_from(id.saturating_sub(ring.first)).unwrap_or(usize::MAX);
-        // Nothing is forgotten before the memory, or the number of places, is used up.
-        let is_full = ring.first > 0 || ring.head > ring.bytes / 2 || ring.places.len() > MOST / 2;
-        is_full && older < ring.places.len() / 2
+    fn push(&self, ring: &mut Ring, bytes: &[u8]) -> Option<Held> {
+        let held = ring.push(bytes)?;
+        // Relaxed: they are compared with numbers that were true once, and tell nothing of other memory.
+        self.first.store(ring.first, Ordering::Relaxed);
+        self.written.store(ring.written, Ordering::Relaxed);
+        Some(held)
     }
 
-    /// Returns how many bytes the publications take.
+    /// Keeps what nobody reads, as other cells do.
+    #[cfg(test)]
+    pub(super) fn fill(&self, bytes: &[u8]) {
+        let _ = self.push(&mut self.ring(), bytes);
+    }
+
+    /// Returns whether a publication is still there, as far as is known without waiting.
+    pub(super) fn has(&self, held: Held) -> bool {
+        held.id >= self.first.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether half of the memory was used since `at`: in as long again, what was kept there is forgotten.
+    pub(super) fn is_aging(&self, at: u64) -> bool {
+        self.written.load(Ordering::Relaxed).saturating_sub(at) > self.bytes as u64 / 2
+    }
+
+    /// Returns how many bytes they take.
     pub(super) fn bytes(&self) -> usize {
-        self.ring().places.iter().map(|p| p.len).sum()
+        let ring = self.ring();
+        let places = ring.places.capacity() * size_of::<Place>();
+        ring.touched + places + ring.newest.capacity() * size_of::<[Option<Newest>; 2]>()
     }
 
     /// Returns a copy of a publication; `None` when it is forgotten.
@@ -117,7 +159,7 @@ impl Contents {
 }
 
 impl Ring {
-    fn push(&mut self, bytes: &[u8]) -> Option<u64> {
+    fn push(&mut self, bytes: &[u8]) -> Option<Held> {
         if bytes.len() > self.bytes / 4 {
             return None;
         }
@@ -131,6 +173,7 @@ impl Ring {
             while self.places.front().is_some_and(|p| p.at >= self.head) {
                 self.forget();
             }
+            self.written += (self.bytes - self.head) as u64;
             self.head = 0;
         }
         let end = self.head + bytes.len();
@@ -142,7 +185,10 @@ impl Ring {
         self.memory[self.head..end].copy_from_slice(bytes);
         self.places.push_back(Place { at: self.head, len: bytes.len() });
         self.head = end;
-        Some(self.first + self.places.len() as u64 - 1)
+        self.touched = self.touched.max(end);
+        let held = Held { id: self.first + self.places.len() as u64 - 1, at: self.written };
+        self.written += bytes.len().max(self.bytes / MOST) as u64;
+        Some(held)
     }
 
     fn forget(&mut self) {
@@ -161,7 +207,7 @@ mod tests {
         let mut kept = Vec::new();
         for n in 0..500_usize {
             let bytes = vec![n as u8; n * 7 % 240];
-            let id = contents.ring().push(&bytes).unwrap();
+            let id = contents.ring().push(&bytes).unwrap().id;
             kept.push((id, bytes));
             let there: Vec<bool> = kept.iter().map(|(id, _)| contents.get(*id).is_some()).collect();
             assert!(there.is_sorted(), "the newest stay: {there:?}");

@@ -7,7 +7,7 @@
 //! | 12 | 32 | BLAKE3 of all that follows |
 //! | 44 | | [`Head`], the parts, the contents |
 use super::{
-    Part, Records, Starts, Terms,
+    Lack, Part, Records, Starts, Terms,
     entries::{Known, read_turns},
 };
 use crate::{
@@ -92,8 +92,8 @@ pub fn write_records(head: &Head, records: &Records) -> Vec<u8> {
         w.u8(match part.starts {
             Starts::Made(_) => 0,
             Starts::Saved(_) => 1,
-            Starts::Cut => 2,
-            Starts::TakenOver(_) => 3,
+            Starts::TakenOver(_) => 2,
+            Starts::Cut(lack) => 3 + Lack::CUTS.iter().position(|l| *l == lack).unwrap_or_default() as u8,
         });
         w.option(part.starts.state(), |w, state| {
             w.u64(state.frame);
@@ -194,9 +194,12 @@ pub fn read_records(bytes: &[u8]) -> Result<(Head, Records), RecordsError> {
         let starts = match (kind, state) {
             (0, state) => Starts::Made(state),
             (1, Some(state)) => Starts::Saved(state),
-            (2, None) => Starts::Cut,
-            (3, Some(state)) => Starts::TakenOver(state),
-            (other, _) => return Err(WireError::Tag(other)),
+            (2, Some(state)) => Starts::TakenOver(state),
+            (other, None) => {
+                let lack = usize::from(other).checked_sub(3).and_then(|n| Lack::CUTS.get(n));
+                Starts::Cut(*lack.ok_or(WireError::Tag(other))?)
+            }
+            (other, Some(_)) => return Err(WireError::Tag(other)),
         };
         Ok(Part { starts, turns: read_turns(r.bytes()?)? })
     })?;

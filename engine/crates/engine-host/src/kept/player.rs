@@ -2,7 +2,6 @@
 //!
 //! What other cells published comes from the records. What the cell itself published lies where it wrote it: it is
 //! granted the same slots again. Where the instance runs is the maker's affair, as in a world.
-#![expect(unsafe_code, reason = "fills slots that a replayed turn reads, while it does not run")]
 
 use super::{Content, KeptPort, KeptRead, KeptTurn, entries::mail_sum, sum};
 use crate::{
@@ -108,8 +107,8 @@ impl Player {
         self.fill(kept, contents)?;
         let turn = &mut self.turn;
         turn.work = kept.work;
-        // A state is saved for who goes on after it; nobody does here.
-        turn.work.save = false;
+        // A state is saved for who goes on after it; nobody does here. But the save may be what ended the instance.
+        turn.work.save &= kept.end.as_ref().is_none_or(|e| !e.went_on);
         if let Some(maker) = self.maker.take() {
             turn.maker = Some(maker);
         }
@@ -172,12 +171,17 @@ impl Player {
                 Some(SlotWrite { buffer: own(n), slot: w.slot, stamp: w.stamp, behind: w.behind })
             }
         };
+        let both = [port.read, port.previous];
+        let longest = both.iter().flatten().filter_map(content).map(|(_, bytes)| bytes.len()).max();
+        if let Some(longest) = longest {
+            self.given_region(n, longest)?;
+        }
         let mut slots = PortSlots { blend: port.blend, write, ..PortSlots::default() };
-        for (which, read) in [port.read, port.previous].into_iter().enumerate() {
+        for (which, read) in both.into_iter().enumerate() {
             let Some(r) = read else { continue };
             let (buffer, slot) = match (r.content, content(&r)) {
                 (Content::Own, _) => (own(n), r.slot),
-                (_, Some((id, bytes))) => (given(n), self.give(n, which, id, bytes)?),
+                (_, Some((id, bytes))) => (given(n), self.give(n, which, id, bytes)),
                 // It is not there: the cell sees nothing.
                 (_, None) => continue,
             };
@@ -207,26 +211,32 @@ impl Player {
         Ok(())
     }
 
-    /// Puts what port `n` reads into memory, the newest (0) or the one before (1), and returns its slot.
-    fn give(&mut self, n: usize, which: usize, id: u64, bytes: &[u8]) -> Result<u8, RegionError> {
+    /// Makes the region of what port `n` reads, when there is none with room for `longest` bytes.
+    fn given_region(&mut self, n: usize, longest: usize) -> Result<(), RegionError> {
         let buffer = given(n);
-        if self.capacity.get(&buffer).is_none_or(|c| *c < bytes.len()) {
-            let capacity = bytes.len().next_power_of_two();
-            let size = BufferSize { buffer, capacity };
-            self.memory.insert(&Region::new("records", &[size], Placement::Thread, &[])?);
-            self.capacity.insert(buffer, capacity);
-            self.holds.remove(&buffer);
+        if self.capacity.get(&buffer).is_some_and(|c| *c >= longest) {
+            return Ok(());
         }
-        let slot = which as u8;
+        let capacity = longest.next_power_of_two();
+        let size = BufferSize { buffer, capacity };
+        self.memory.insert(&Region::new("records", &[size], Placement::Thread, &[])?);
+        self.capacity.insert(buffer, capacity);
+        self.holds.remove(&buffer);
+        Ok(())
+    }
+
+    /// Puts what port `n` reads into its region, the newest (0) or the one before (1), and returns its slot.
+    fn give(&mut self, n: usize, which: usize, id: u64, bytes: &[u8]) -> u8 {
+        let (buffer, slot) = (given(n), which as u8);
         let held = &mut self.holds.entry(buffer).or_default()[which];
         if *held != Some(id) {
             *held = Some(id);
-            let memory = self.memory.get(buffer).expect("it was just made");
-            // SAFETY: the slot has room for them, the region is of this process and mapped for writing, and no turn
-            // runs: nobody reads it.
-            unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory.write_ptr(slot), bytes.len()) };
+            let memory = self.memory.get(buffer).expect("its region was just made");
+            // No turn runs: nobody reads it.
+            let fits = memory.fill(slot, bytes);
+            debug_assert!(fits, "the region has room for both");
         }
-        Ok(slot)
+        slot
     }
 
     fn note_published(&mut self) {

@@ -17,7 +17,36 @@ pub enum Starts {
     /// It goes on from a state that it saved itself.
     Saved(SavedState),
     /// What was before them is forgotten.
-    Cut,
+    Cut(Lack),
+}
+
+/// Why what was before the turns is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lack {
+    /// The cell saves nothing, or what it saved could not be had.
+    #[error("it saves no state to start from")]
+    NoState,
+    /// Its state is not kept.
+    #[error("its state is larger than what is kept of one (a part of 6 MiB, which all cells share)")]
+    StateTooLarge,
+    /// Its load is not kept a second time.
+    #[error("its parameters and assets take more than a quarter of what is kept of its turns")]
+    LoadTooLarge,
+    /// A half was full before the state had come.
+    #[error("it was given more than is kept of its turns before it saved its state")]
+    TooMuch,
+    /// A publication was too long.
+    #[error("it read a publication that was too long: they are kept up to 4 MiB")]
+    ReadTooLong,
+    /// A publication is forgotten.
+    #[error("what it read then is forgotten: 16 MiB are kept of all that cells read")]
+    ReadForgotten,
+}
+
+impl Lack {
+    /// All that cut the turns off, by their numbers in a file.
+    pub(super) const CUTS: [Self; 4] =
+        [Self::NoState, Self::StateTooLarge, Self::LoadTooLarge, Self::TooMuch];
 }
 
 impl Starts {
@@ -27,7 +56,7 @@ impl Starts {
         match self {
             Self::Made(state) => state.as_ref(),
             Self::TakenOver(state) | Self::Saved(state) => Some(state),
-            Self::Cut => None,
+            Self::Cut(_) => None,
         }
     }
 }
@@ -35,7 +64,12 @@ impl Starts {
 impl PartialEq for Starts {
     fn eq(&self, other: &Self) -> bool {
         let state = |s: &Self| s.state().map(|s| (s.frame, Arc::clone(&s.bytes)));
-        std::mem::discriminant(self) == std::mem::discriminant(other) && state(self) == state(other)
+        let cut = |s: &Self| match s {
+            Self::Cut(lack) => Some(*lack),
+            _ => None,
+        };
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+            && (cut(self), state(self)) == (cut(other), state(other))
     }
 }
 
