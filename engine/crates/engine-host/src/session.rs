@@ -1,18 +1,18 @@
 //! A whole run on record: what each cell published, drew and sent in each frame, to be compared with another run.
 //!
 //! The file holds a hash of each publication, pass list and message, and what changed in it, so that a difference can
-//! be told to the byte. Past [`MOST_CONTENT`] only hashes are written.
+//! be told to the byte. Past [`MOST_CONTENT`] only hashes are written. A frame has no hash of its own: its items have theirs.
 //!
 //! | entry | tag | holds |
 //! | --- | --- | --- |
 //! | name | 1 | number, text |
-//! | item | 2 | the cell's and the resource's name, frame of the tick, length, hash, the runs of bytes that changed |
+//! | item | 2 | the cell's and the resource's name, frame of the tick, length, hash, what follows: nothing (0), the runs of bytes that changed (1), all bytes as runs, and the next item has no use for them (2) |
 //! | frame | 3 | its number; the items before it are its own |
 //! | end | 4 | nothing follows |
 mod diff;
 mod read;
 
-pub use diff::{Comparison, DiffError, compare};
+pub use diff::{Comparison, DiffError, compare, compare_readers};
 pub use read::SessionError;
 
 use crate::{turn::Turn, world::World};
@@ -21,15 +21,24 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, BufWriter, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 const MAGIC: &[u8; 8] = b"CELLSESS";
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 /// Bytes that are compared together: one that changed brings these with it.
 const BLOCK: usize = 64;
 /// Bytes of content in a file; of what comes then there are only hashes.
 pub const MOST_CONTENT: u64 = 2 << 30;
+
+/// Receivers of mail, which a cell can make up, that are told apart.
+const MOST_RECEIVERS: usize = 4096;
+
+/// What an item is besides its hash.
+const HASH: u8 = 0;
+const CHANGES: u8 = 1;
+const ALL: u8 = 2;
 
 const NAME: u8 = 1;
 const ITEM: u8 = 2;
@@ -41,6 +50,8 @@ pub struct Session {
     path: PathBuf,
     out: BufWriter<File>,
     names: BTreeMap<Box<str>, u32>,
+    /// How many names are those of receivers of mail.
+    receivers: usize,
     /// What was last written of each resource, by cell and resource.
     last: BTreeMap<(u32, u32), Vec<u8>>,
     /// The items of this frame, by line, cell and resource.
@@ -55,6 +66,8 @@ struct Item {
     resource: u32,
     tick: u64,
     bytes: Vec<u8>,
+    /// It has nothing to do with the one before of that name.
+    is_mail: bool,
 }
 
 impl Session {
@@ -63,7 +76,9 @@ impl Session {
     /// # Errors
     /// The system's, when the file cannot be made.
     pub fn create(path: &Path, about: &str) -> io::Result<Self> {
-        let mut out = BufWriter::new(File::create(path)?);
+        // What keys were pressed and what mail said is in it.
+        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut out = BufWriter::new(file);
         out.write_all(MAGIC)?;
         out.write_all(&FORM.to_le_bytes())?;
         out.write_all(&(about.len() as u32).to_le_bytes())?;
@@ -72,6 +87,7 @@ impl Session {
             path: path.to_owned(),
             out,
             names: BTreeMap::new(),
+            receivers: 0,
             last: BTreeMap::new(),
             items: Vec::new(),
             content: 0,
@@ -91,7 +107,19 @@ impl Session {
 
     fn add(&mut self, line: usize, cell: &str, resource: &str, tick: u64, bytes: &[u8]) {
         let (cell, resource) = (self.name(cell), self.name(resource));
-        self.items.push(Item { line, cell, resource, tick, bytes: bytes.to_vec() });
+        self.items.push(Item { line, cell, resource, tick, bytes: bytes.to_vec(), is_mail: false });
+    }
+
+    fn add_mail(&mut self, line: usize, cell: &str, to: &str, tick: u64, bytes: &[u8]) {
+        let mut name = format!("its mail to {to}");
+        if !self.names.contains_key(&*name) {
+            self.receivers += 1;
+            if self.receivers > MOST_RECEIVERS {
+                "its mail to others".clone_into(&mut name);
+            }
+        }
+        let (cell, resource) = (self.name(cell), self.name(&name));
+        self.items.push(Item { line, cell, resource, tick, bytes: bytes.to_vec(), is_mail: true });
     }
 
     /// Writes the items that were added, as those of `frame`.
@@ -114,12 +142,17 @@ impl Session {
         head.extend(item.tick.to_le_bytes());
         head.extend((item.bytes.len() as u32).to_le_bytes());
         head.extend(&hash.as_bytes()[..16]);
-        let mut last = self.last.remove(&(item.cell, item.resource)).unwrap_or_default();
-        last.resize(item.bytes.len(), 0);
-        let runs = if self.content < MOST_CONTENT { changes(&last, &item.bytes) } else { Vec::new() };
         let is_whole = self.content < MOST_CONTENT;
-        head.push(u8::from(is_whole));
+        head.push(match (is_whole, item.is_mail) {
+            (false, _) => HASH,
+            (true, false) => CHANGES,
+            (true, true) => ALL,
+        });
         if is_whole {
+            let last = self.last.remove(&(item.cell, item.resource)).filter(|_| !item.is_mail);
+            let mut last = last.unwrap_or_default();
+            last.resize(item.bytes.len(), 0);
+            let runs = changes(&last, &item.bytes);
             head.extend((runs.len() as u32).to_le_bytes());
             for run in runs {
                 head.extend((run.start as u32).to_le_bytes());
@@ -129,7 +162,9 @@ impl Session {
             self.content += head.len() as u64;
         }
         self.write(&[&head]);
-        self.last.insert((item.cell, item.resource), item.bytes);
+        if is_whole && !item.is_mail {
+            self.last.insert((item.cell, item.resource), item.bytes);
+        }
     }
 
     fn write(&mut self, parts: &[&[u8]]) {
@@ -198,7 +233,7 @@ impl World {
             session.add(n, &entry.name, "its passes", tick, list);
         }
         for out in &turn.outcome.outbox {
-            session.add(n, &entry.name, &format!("its mail to {}", out.to), tick, &out.payload);
+            session.add_mail(n, &entry.name, &out.to, tick, &out.payload);
         }
     }
 

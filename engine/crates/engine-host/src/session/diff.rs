@@ -1,6 +1,6 @@
 //! Compares two sessions: the first frame, cell, resource and byte in which they differ.
 use super::read::{Frame, Seen, SessionError, Sessions};
-use std::path::Path;
+use std::{io::Read, path::Path};
 
 /// Why two files cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -26,21 +26,43 @@ pub struct Comparison {
 /// # Errors
 /// [`DiffError`] when one of them cannot be read.
 pub fn compare(a: &Path, b: &Path) -> Result<Comparison, DiffError> {
-    let fault = |path: &Path| {
-        let path = path.display().to_string();
-        move |source| DiffError { path, source }
-    };
-    let mut one = Sessions::open(a).map_err(fault(a))?;
-    let mut other = Sessions::open(b).map_err(fault(b))?;
-    let (a_name, b_name) = (a.display().to_string(), b.display().to_string());
+    let names = [a, b].map(|path| path.display().to_string());
+    let open = |path: &Path, name: &str| Sessions::open(path).map_err(|source| fault(name, source));
+    let both = [open(a, &names[0])?, open(b, &names[1])?];
+    compare_both([&names[0], &names[1]], both)
+}
+
+/// Compares two sessions that are called so and read from these, each of which holds at most `most` bytes of resources at
+/// a time.
+///
+/// # Errors
+/// [`DiffError`] when one of them cannot be read.
+pub fn compare_readers<R: Read>(
+    names: [&str; 2],
+    [a, b]: [R; 2],
+    most: u64,
+) -> Result<Comparison, DiffError> {
+    let open = |from, name| Sessions::new(from, most).map_err(|source| fault(name, source));
+    let both = [open(a, names[0])?, open(b, names[1])?];
+    compare_both(names, both)
+}
+
+fn fault(name: &str, source: SessionError) -> DiffError {
+    DiffError { path: name.to_owned(), source }
+}
+
+fn compare_both<R: Read>(
+    [a_name, b_name]: [&str; 2],
+    [mut one, mut other]: [Sessions<R>; 2],
+) -> Result<Comparison, DiffError> {
     let mut notes = Vec::new();
     if one.about != other.about {
         notes.push(format!("{a_name} is of {}, {b_name} of {}", one.about, other.about));
     }
     let mut frames = 0;
     let difference = loop {
-        let first = one.next().map_err(fault(a))?;
-        let second = other.next().map_err(fault(b))?;
+        let first = one.next().map_err(|e| fault(a_name, e))?;
+        let second = other.next().map_err(|e| fault(b_name, e))?;
         match (first, second) {
             (None, None) => break None,
             (Some(f), None) => {
@@ -49,13 +71,13 @@ pub fn compare(a: &Path, b: &Path) -> Result<Comparison, DiffError> {
             (None, Some(f)) => {
                 break Some(format!("{a_name} ends before frame {}, {b_name} goes on", f.number));
             }
-            (Some(f), Some(g)) => match differs(&f, &g, [&a_name, &b_name]) {
+            (Some(f), Some(g)) => match differs(&f, &g, [a_name, b_name]) {
                 Some(what) => break Some(what),
                 None => frames += 1,
             },
         }
     };
-    for (name, is_whole) in [(&a_name, one.ended), (&b_name, other.ended)] {
+    for (name, is_whole) in [(a_name, one.ended), (b_name, other.ended)] {
         if difference.is_none() && !is_whole {
             notes.push(format!("{name} is cut off: its run did not end by itself"));
         }

@@ -1,5 +1,5 @@
 //! Reads a session, frame by frame; whatever its bytes are, it is understood or refused.
-use super::{END, FORM, FRAME, ITEM, MAGIC, NAME};
+use super::{ALL, CHANGES, END, FORM, FRAME, HASH, ITEM, MAGIC, NAME};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -9,6 +9,9 @@ use std::{
 
 /// The most bytes of a resource or text: more than a buffer can have.
 const MOST_BYTES: u32 = 1 << 30;
+/// The most bytes of all resources that are held, and of the items of a frame: a file says in a few bytes that there are
+/// many zeros.
+pub(super) const MOST_HELD: u64 = 4 << 30;
 
 /// Why a file is no session.
 #[derive(Debug, thiserror::Error)]
@@ -51,18 +54,23 @@ pub(super) struct Sessions<R> {
     pub(super) about: String,
     names: BTreeMap<u32, String>,
     contents: BTreeMap<(u32, u32), Option<Vec<u8>>>,
+    /// Bytes of the contents, and of the items of the frame under way; and how many there may be.
+    held: u64,
+    seen: u64,
+    most: u64,
     /// Whether the file was read to its proper end.
     pub(super) ended: bool,
 }
 
 impl Sessions<BufReader<File>> {
     pub(super) fn open(path: &Path) -> Result<Self, SessionError> {
-        Self::new(BufReader::new(File::open(path)?))
+        Self::new(BufReader::new(File::open(path)?), MOST_HELD)
     }
 }
 
 impl<R: Read> Sessions<R> {
-    pub(super) fn new(mut from: R) -> Result<Self, SessionError> {
+    /// Reads a session that holds at most `most` bytes of resources at a time.
+    pub(super) fn new(mut from: R, most: u64) -> Result<Self, SessionError> {
         let mut head = [0; 12];
         let read = read_up_to(&mut from, &mut head)?;
         if read < head.len() || !head.starts_with(MAGIC) {
@@ -77,6 +85,9 @@ impl<R: Read> Sessions<R> {
             about: String::new(),
             names: BTreeMap::new(),
             contents: BTreeMap::new(),
+            held: 0,
+            seen: 0,
+            most,
             ended: false,
         };
         session.about = session.text().map_err(|e| e.unwrap_or(SessionError::NotSession))?;
@@ -94,6 +105,7 @@ impl<R: Read> Sessions<R> {
 
     fn read(&mut self) -> Result<Option<Frame>, Option<SessionError>> {
         let mut items = Vec::new();
+        self.seen = 0;
         loop {
             match self.array::<1>()?[0] {
                 NAME => {
@@ -120,11 +132,20 @@ impl<R: Read> Sessions<R> {
         if len > MOST_BYTES {
             return Err(damaged("a resource is too long"));
         }
-        let mut bytes = self.contents.remove(&key).unwrap_or(Some(Vec::new()));
-        if self.array::<1>()? == [0] {
-            bytes = None;
-        } else {
-            let mut whole = bytes.ok_or_else(|| damaged("content comes after hashes"))?;
+        let kind = self.array::<1>()?[0];
+        if kind > ALL {
+            return Err(damaged("it has an unknown kind of item"));
+        }
+        let before = self.contents.remove(&key);
+        self.held -= before.as_ref().map_or(0, |b| b.as_ref().map_or(0, |b| b.len() as u64));
+        let mut bytes = None;
+        if kind != HASH {
+            let before = if kind == CHANGES { before.unwrap_or(Some(Vec::new())) } else { Some(Vec::new()) };
+            let mut whole = before.ok_or_else(|| damaged("content comes after hashes"))?;
+            self.seen += u64::from(len);
+            if self.seen > self.most || self.held + u64::from(len) > self.most {
+                return Err(damaged("its resources are longer than any world's"));
+            }
             whole.resize(len as usize, 0);
             for _ in 0..self.u32()? {
                 let (start, count) = (self.u32()? as usize, self.u32()? as usize);
@@ -137,7 +158,10 @@ impl<R: Read> Sessions<R> {
             }
             bytes = Some(whole);
         }
-        self.contents.insert(key, bytes.clone());
+        if kind != ALL {
+            self.held += bytes.as_ref().map_or(0, |b| b.len() as u64);
+            self.contents.insert(key, bytes.clone());
+        }
         let name = |n| self.names.get(&n).cloned().ok_or_else(|| damaged("a name is missing"));
         let (cell, resource) = (name(key.0)?, name(key.1)?);
         Ok(Seen { cell, resource, tick, hash, bytes, len: len as usize })

@@ -1,5 +1,6 @@
 use super::*;
-use read::Sessions;
+use read::{MOST_HELD, Sessions};
+use std::os::unix::fs::PermissionsExt as _;
 
 type Items<'a> = &'a [(&'a str, &'a str, &'a [u8])];
 
@@ -75,7 +76,7 @@ fn a_session_that_is_cut_off_is_read_as_far_as_it_goes_and_others_are_refused() 
     let bytes = std::fs::read(&path).unwrap();
     let (mut refused, mut cut_frames) = (0, std::collections::BTreeSet::new());
     for len in 0..bytes.len() {
-        let Ok(mut read) = Sessions::new(&bytes[..len]) else {
+        let Ok(mut read) = Sessions::new(&bytes[..len], MOST_HELD) else {
             refused += 1;
             continue;
         };
@@ -91,9 +92,44 @@ fn a_session_that_is_cut_off_is_read_as_far_as_it_goes_and_others_are_refused() 
         let mut other = bytes.clone();
         other[at] ^= 0x81;
         // It is refused, or read as another session; never a panic.
-        if let Ok(mut read) = Sessions::new(&other[..]) {
+        if let Ok(mut read) = Sessions::new(&other[..], 1 << 20) {
             while let Ok(Some(_)) = read.next() {}
         }
     }
-    assert!(matches!(Sessions::new(&b"nothing at all"[..]), Err(read::SessionError::NotSession)));
+    assert!(matches!(Sessions::new(&b"nothing at all"[..], MOST_HELD), Err(read::SessionError::NotSession)));
+}
+
+#[test]
+fn mail_is_kept_with_nothing_before_it_and_made_up_receivers_cost_no_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("S");
+    let mut s = Session::create(&path, "a test").unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "nobody else may read it");
+    for n in 0..MOST_RECEIVERS + 10 {
+        s.add_mail(0, "a", &format!("nobody {n}"), 0, &[1; 100]);
+        s.add_mail(0, "a", "b", 0, &[n as u8; 3]);
+    }
+    s.end_frame(0);
+    assert!(s.last.is_empty() && s.names.len() == MOST_RECEIVERS + 2, "{} names", s.names.len());
+    s.finish().unwrap();
+    let mut read = Sessions::open(&path).unwrap();
+    let frame = read.next().unwrap().unwrap();
+    assert_eq!(frame.items.len(), 2 * (MOST_RECEIVERS + 10));
+    let to = |name: &str| frame.items.iter().filter(|i| i.resource == format!("its mail to {name}")).count();
+    assert_eq!((to("nobody 0"), to("nobody 4095"), to("others"), to("b")), (1, 0, 11, MOST_RECEIVERS + 10));
+    assert!(frame.items.iter().all(|i| matches!(i.bytes.as_ref().map(Vec::len), Some(3 | 100))));
+}
+
+#[test]
+fn a_file_cannot_say_that_there_is_more_than_any_world_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("S");
+    let zeros = vec![0; 1000];
+    session(&path, &[&[("a", "x", &zeros), ("a", "y", &zeros)], &[("a", "x", &zeros), ("b", "x", &zeros)]]);
+    let bytes = std::fs::read(&path).unwrap();
+    for (most, frames) in [(1999, 0), (2999, 1), (3000, 2)] {
+        let mut read = Sessions::new(&bytes[..], most).unwrap();
+        let good = (0..2).take_while(|_| read.next().is_ok()).count();
+        assert_eq!(good, frames, "{most}");
+    }
 }
