@@ -8,7 +8,7 @@ use engine_host::{
     assets::AssetStore,
     builder::BuiltCell,
     cx::Services,
-    kept::{Difference, Head, KeptTurn, MAX_BYTES, Player, Records, Run, read_records},
+    kept::{Difference, Head, KeptTurn, MAX_BYTES, Player, Records, Run, read_records, shown},
     library::ports_section,
     par::ParPool,
     sealed::SealedStore,
@@ -170,7 +170,7 @@ fn run(
             Ending::LoadFailed(why) => tracing::warn!(cell, "{}: {why}", told(turn)),
             Ending::Over(why) => {
                 tracing::error!(cell, "{}: {why}", told(turn));
-                let as_then = why == head.cause && n + 1 == turns.len();
+                let as_then = shown(&why) == head.cause && n + 1 == turns.len();
                 if as_then {
                     tracing::info!(cell, "it ended as it did then");
                 } else {

@@ -1,7 +1,7 @@
 //! Crash files: when an instance is over that should not be, its kept records and a report for people go to a folder.
 //!
 //! Everything but the noting is done on a thread of its own, which is started at the first crash: the frame waits for
-//! nothing. A folder holds a bounded number of them, the oldest go first. A file appears whole or not at all.
+//! nothing. A folder holds a bounded number of them, of each cell a few; the oldest go first. A file appears whole or not at all.
 mod report;
 
 use crate::{
@@ -15,6 +15,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use engine_scene::Placement;
 use report::{Case, Files};
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     thread::JoinHandle,
@@ -24,6 +25,8 @@ use std::{
 const QUEUE: usize = 8;
 /// How many crash files a folder holds.
 pub(crate) const MOST_FILES: usize = 16;
+/// How many of them are of one cell: the first of a run, and the newest.
+pub(crate) const MOST_OF_CELL: usize = 4;
 /// How many bytes they have in all.
 pub(crate) const MOST_BYTES: u64 = 256 << 20;
 
@@ -72,17 +75,22 @@ impl Drop for Crashes {
 }
 
 fn write_all(cases: &Receiver<Case>, folder: &Path) {
+    // Of each cell in this run: what ends it again and again began there.
+    let mut first: BTreeMap<Arc<str>, PathBuf> = BTreeMap::new();
     for case in cases {
         let cell = Arc::clone(&case.cell);
-        match Files::write(case, folder) {
-            Ok(files) => tracing::warn!(
-                cell = &*cell,
-                "how it ended is told in {}; its last {} turns are in {}: run them again with `engine replay {}`",
-                files.report.display(),
-                files.turns,
-                files.records.display(),
-                files.records.display()
-            ),
+        match Files::write(case, folder, first.get(&cell).map(PathBuf::as_path)) {
+            Ok(files) => {
+                tracing::warn!(
+                    cell = &*cell,
+                    "how it ended is told in {}; its last {} turns are in {}: run them again with `engine replay {}`",
+                    files.report.display(),
+                    files.turns,
+                    files.records.display(),
+                    files.records.display()
+                );
+                first.entry(cell).or_insert(files.records);
+            }
             Err(error) => tracing::error!(
                 cell = &*cell,
                 "its crash file cannot be written to {} ({error}); the world goes on without it",

@@ -16,13 +16,15 @@ mod entries;
 mod file;
 mod log;
 mod player;
+mod shown;
 mod sum;
 mod terms;
 mod turns;
 
 pub use contents::Contents;
-pub use file::{Head, MAX_BYTES, RecordsError, read_records, write_records};
+pub use file::{Head, MAX_BYTES, RecordsError, read_content, read_records, write_records};
 pub use player::{Difference, Player, Step};
+pub use shown::shown;
 pub use sum::sum;
 pub use terms::Terms;
 pub use turns::{

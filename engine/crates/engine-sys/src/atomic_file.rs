@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, remove_file, rename};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,12 +12,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// # Errors
 /// The operating system's answer, such as `StorageFull`.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace(path, |file| file.write_all(bytes))
+    replace(path, 0o666, |file| file.write_all(bytes))
 }
 
-fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+/// Does the same with a file that only its owner may read or write.
+///
+/// # Errors
+/// The operating system's answer.
+pub fn write_privately(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, 0o600, |file| file.write_all(bytes))
+}
+
+fn replace(path: &Path, mode: u32, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let temp = temp_path(path)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&temp)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temp)?;
     let written = fill(&mut file).and_then(|()| file.sync_all()).and_then(|()| rename(&temp, path));
     if written.is_err() {
         // The first error is the one worth telling.
@@ -78,7 +87,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("capture.png");
         write_atomically(&path, b"old").unwrap();
-        let error = replace(&path, |file| {
+        let error = replace(&path, 0o666, |file| {
             file.write_all(b"half of")?;
             // The kernel's own answer to a write on a full disk.
             OpenOptions::new().write(true).open("/dev/full")?.write_all(b"the rest")

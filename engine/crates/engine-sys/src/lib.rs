@@ -45,7 +45,7 @@ mod loom_header;
 #[cfg(all(test, loom))]
 mod loom_ring;
 
-pub use atomic_file::write_atomically;
+pub use atomic_file::{write_atomically, write_privately};
 pub use child::{
     CHILD_OPEN_FILES, ChildProcess, ExitCause, ParentGone, SpawnError, bind_to_parent, end_with_parent,
     spawn_self, wait_for_any,

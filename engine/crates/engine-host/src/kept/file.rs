@@ -9,6 +9,7 @@
 use super::{
     Lack, Part, Records, Starts, Terms,
     entries::{Known, read_turns},
+    shown::is_hidden,
 };
 use crate::{
     child_wire::{
@@ -171,6 +172,14 @@ pub fn read_records(bytes: &[u8]) -> Result<(Head, Records), RecordsError> {
     if blake3::hash(content).as_bytes() != &fixed[12..HEAD] {
         return Err(RecordsError::Damaged);
     }
+    read_content(content)
+}
+
+/// Reads what follows a file's checksum.
+///
+/// # Errors
+/// [`RecordsError::Content`]: the checksum is no proof of an author.
+pub fn read_content(content: &[u8]) -> Result<(Head, Records), RecordsError> {
     let mut r = Reader::new(content);
     let mut text = || r.text().map(str::to_owned);
     let mut head = Head {
@@ -185,6 +194,11 @@ pub fn read_records(bytes: &[u8]) -> Result<(Head, Records), RecordsError> {
         terms: Terms::default(),
         frame: 0,
     };
+    // They are shown, and only the last may have several lines.
+    let is_line = |text: &&String| text.chars().all(|c| !is_hidden(c) && c != '\n');
+    if !head.texts()[..7].iter().all(is_line) || head.cause.chars().any(is_hidden) {
+        return Err(WireError::Text.into());
+    }
     head.terms = read_terms(&mut r)?;
     head.frame = r.u64()?;
     let mut records = Records::default();

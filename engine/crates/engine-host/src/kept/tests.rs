@@ -353,6 +353,10 @@ fn a_file_is_read_as_it_was_written_and_anything_else_is_refused() {
         assert!(read_records(&other).is_err(), "a bit of byte {at}");
     }
     assert!(matches!(read_records(b"hello"), Err(RecordsError::NotRecords)));
+    let sly = |head: Head| read_records(&write_records(&head, &Records::default())).is_err();
+    assert!(sly(Head { cell: "a\nerror [b] it is over".into(), ..Head::default() }));
+    assert!(sly(Head { cause: "a \x1b[2J b".into(), ..Head::default() }));
+    assert!(!sly(Head { cause: "of two\n\tlines".into(), ..Head::default() }));
 }
 
 #[test]
