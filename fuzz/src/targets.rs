@@ -3,6 +3,9 @@
 //!
 //! A fuzzer drives them (`just fuzz NAME`), and so does a test of the workspace, from the same good inputs
 //! (`engine-host/tests/fuzz.rs`). What was found once lies in `fuzz/corpus/NAME/` and is tried again by both.
+#[path = "records.rs"]
+mod records;
+
 use cell_abi::{
     DirtyRange,
     header::{MAX_DIRTY_RANGES, Publication},
@@ -55,6 +58,8 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "passes", run: passes, seeds: pass_seeds, words: &[] },
     Target { name: "scene", run: scene, seeds: || texts(&[SCENE]), words: SCENE_WORDS },
     Target { name: "wgsl", run: shader, seeds: || texts(&[WGSL]), words: WGSL_WORDS },
+    Target { name: "records", run: records::records, seeds: records::record_seeds, words: &[] },
+    Target { name: "session", run: records::session, seeds: records::session_seeds, words: &[] },
 ];
 
 /// Returns the target called `name`.

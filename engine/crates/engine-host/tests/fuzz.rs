@@ -74,6 +74,8 @@ tests! {
     passes: 1_200_000,
     scene: 120_000,
     wgsl: 40_000,
+    records: 60_000,
+    session: 200_000,
 }
 
 /// A decoder that trusts a length: what the tests above must be able to see.
