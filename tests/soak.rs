@@ -21,8 +21,8 @@ const ROUND: u32 = 12;
 const BUILDS: u8 = 4;
 /// Ends a wait that hangs. A watchdog, not a measure.
 const WATCHDOG: Duration = Duration::from_secs(120);
-/// By how much the engine may grow: what it keeps of each cell has bounds.
-const GROWTH_KIB: u64 = 64 << 10;
+/// By how much the engine may grow: what it keeps of each cell has bounds, of which the records of all have 64 MiB.
+const GROWTH_KIB: u64 = 128 << 10;
 
 /// The probe and its twin check in each tick that what they read is whole; the others are there to be killed.
 const SCENE: &str = r#"World(name: "Soak", cells: [
