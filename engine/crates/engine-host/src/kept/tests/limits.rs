@@ -47,7 +47,8 @@ fn what_was_before_a_turn_that_hardly_fits_stays() {
 fn a_state_that_is_not_kept_is_not_asked_for() {
     let little = kept(Budget { turns: 1 << 20, state: 8 }, true);
     let mut rig = Rig::taking_over(&little, 30);
-    assert!(rig.tick(10, 1) && !little.wants_state(), "it is too large, and so is the next one");
+    assert!(!little.wants_state(), "it is too large, and so is the next one");
+    assert!(rig.tick(10, 1) && !little.wants_state());
     assert_eq!(little.records().run().why, Some(Lack::StateTooLarge));
 }
 
