@@ -74,6 +74,12 @@ impl LaunchError {
 
 /// Starts the child. Returns when it executes the program.
 pub(super) fn launch(launch: &Launch) -> Result<Launched, LaunchError> {
+    let (launched, gate) = fork(launch)?;
+    let_go(launched, launch, &gate)
+}
+
+/// Makes the new process, which waits to be let go. Returns it with our end of its gate.
+fn fork(launch: &Launch) -> Result<(Launched, ControlSocket), LaunchError> {
     let pointers = |strings: &[CString]| -> Vec<*const c_char> {
         strings.iter().map(|s| s.as_ptr()).chain([null()]).collect()
     };
@@ -99,8 +105,12 @@ pub(super) fn launch(launch: &Launch) -> Result<Launched, LaunchError> {
         None => unsafe { child.run() },
         Some(launched) => launched,
     };
-    drop(gate);
-    let begun = begin(&launched, launch, &ours);
+    Ok((launched, ours))
+}
+
+/// Lets the new process go. One that does not come to execute the program is ended.
+fn let_go(launched: Launched, launch: &Launch, gate: &ControlSocket) -> Result<Launched, LaunchError> {
+    let begun = begin(&launched, launch, gate);
     if begun.is_err() {
         reap(&launched);
     }
@@ -290,8 +300,7 @@ pub(super) fn is_readable(fd: impl AsFd) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::process::{Signal, kill_process};
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use rustix::process::{Signal, pidfd_send_signal};
 
     #[test]
     fn only_a_refusal_lets_a_cell_start_with_fewer_namespaces() {
@@ -314,36 +323,23 @@ mod tests {
     #[test]
     fn a_child_that_is_killed_while_it_starts_leaves_nothing_behind() {
         let thread = rustix::thread::gettid();
-        let (over, is_over) = (AtomicBool::new(false), Ordering::Relaxed);
-        let killer = |killed: &mut u32| {
-            while !over.load(is_over) {
-                for pid in children_of(thread) {
-                    let pid = Pid::from_raw(pid).unwrap();
-                    *killed += u32::from(kill_process(pid, Signal::KILL).is_ok());
-                }
-            }
-        };
         let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
-        let mut killed = 0;
-        let (mut starts, mut failures) = (0, 0);
-        std::thread::scope(|s| {
-            s.spawn(|| killer(&mut killed));
-            // Until kills have met several steps, between which nothing is waited for.
-            while starts < 50 || (failures < 5 && starts < 2_000) {
-                starts += 1;
-                let descriptors = std::array::from_fn(|_| high(null()).unwrap());
-                let arguments = vec![c"test".to_owned(), c"--list".to_owned()];
-                let plan =
-                    Launch { arguments, environment: vec![], descriptors, namespaces: 0, outside: (0, 0) };
-                match launch(&plan) {
-                    Ok(launched) => reap(&launched),
-                    Err(_) => failures += 1,
-                }
+        let failed = (0..20).filter(|_| {
+            let descriptors = std::array::from_fn(|_| high(null()).unwrap());
+            let arguments = vec![c"test".to_owned(), c"--list".to_owned()];
+            let plan = Launch { arguments, environment: vec![], descriptors, namespaces: 0, outside: (0, 0) };
+            let (launched, gate) = fork(&plan).unwrap();
+            pidfd_send_signal(&launched.pidfd, Signal::KILL).unwrap();
+            assert!(wait_readable(launched.pidfd.as_fd(), None).unwrap(), "it has ended");
+            let begun = let_go(launched, &plan, &gate);
+            if let Ok(launched) = &begun {
+                reap(launched);
             }
-            over.store(true, is_over);
+            begun.is_err()
         });
-        assert!(killed > 0 && failures > 0, "{killed} killed, {failures} of {starts} starts failed");
-        assert_eq!(children_of(thread), [], "of {starts}");
+        // A child that another test starts at that moment may hold the other end of the gate for a while.
+        assert!(failed.count() > 0, "one that was killed before it was let go");
+        assert_eq!(children_of(thread), []);
     }
 
     #[test]
