@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create};
 use rustix::io::Errno;
@@ -11,6 +12,10 @@ use crate::limits::{Reason, check_reserve};
 
 /// The seals of a memfd (`F_SEAL_*`).
 pub use rustix::fs::SealFlags as Seals;
+
+/// How long a writable map may still be somewhere when memory is sealed against writing, and how often is looked.
+const PATIENCE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Shared memory of a fixed length, as a file descriptor that can be mapped here and sent to another process.
 ///
@@ -102,9 +107,22 @@ impl Memfd {
     /// Makes it immutable for everyone, for ever (`WRITE | SHRINK | GROW | SEAL`): what a [`SealedMap`](crate::SealedMap) needs.
     ///
     /// # Errors
-    /// [`MemfdError::Seal`] with `EBUSY` while a writable map exists anywhere, or if seals were closed before.
+    /// [`MemfdError::Seal`] with `EBUSY` when a writable map exists anywhere for some time longer, or if seals were closed before.
     pub fn seal_write(&self) -> Result<(), MemfdError> {
-        self.add(Seals::WRITE | Seals::SHRINK | Seals::GROW | Seals::SEAL)
+        let begun = Instant::now();
+        loop {
+            match self.add(Seals::WRITE | Seals::SHRINK | Seals::GROW | Seals::SEAL) {
+                // A process that another thread has just begun may have been forked while the map was made, before it could be kept from
+                // it; it lets go of it when it executes its program.
+                Err(MemfdError::Seal { source, .. })
+                    if source.raw_os_error() == Some(Errno::BUSY.raw_os_error())
+                        && begun.elapsed() < PATIENCE =>
+                {
+                    std::thread::sleep(PAUSE);
+                }
+                ended => return ended,
+            }
+        }
     }
 
     /// Returns the seals it carries now.
