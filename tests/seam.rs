@@ -179,3 +179,47 @@ fn a_now_port_waits_for_its_owner_and_a_circle_of_them_is_cut_at_one_port() {
         let _ = ran.says(&["read one another `now`", "Take `now` away"]);
     }
 }
+
+#[test]
+fn pixels_come_back_to_all_that_read_them_two_frames_after_they_were_drawn() {
+    for tier in ["inplace", "staging"] {
+        let (engine, _project) = Engine::with_twin(EXE);
+        let engine = engine.env("RENDER_UPLOAD", tier);
+        for (first, second) in [("Thread", "Process"), ("Process", "Thread")] {
+            let text = format!(
+                "(cell: \"twin.so\", trust: Own, at: {first}, with: (does: \"watch\")), \
+                 (cell: \"probe\", at: {second}, with: (does: \"echo\")),"
+            );
+            let ran = lockstep(&engine, &text, &["--frames", "30", "--chaos", "3"]).ok();
+            let expected = |f: u64| match f.checked_sub(2) {
+                None => format!("in frame {f} nothing has come back"),
+                Some(drawn) => format!("in frame {f} frame {drawn} has come back"),
+            };
+            for cell in ["probe", "twin"] {
+                // The last frame is drawn once more for the picture; that is none that cells see.
+                let expected: Vec<String> = (0..30).map(expected).collect();
+                assert_eq!(
+                    lines(&ran, cell),
+                    expected,
+                    "`{cell}`, {first} and {second}, {tier}:\n{}",
+                    ran.log
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_waits_for_pixels_to_come_back() {
+    let engine = Engine::new(EXE);
+    let scene =
+        engine.scene("echo.ron", "World(cells: [(cell: \"probe\", with: (does: \"echo and look\"))])");
+    // The probe itself looks whether its thread waits for anything while it looks at them.
+    let ran = engine.headless(&scene, &["--size", "32x18", "--frames", "120"]).ok();
+    let came =
+        lines(&ran, "probe").into_iter().filter(|l| l.ends_with("has come back") && !l.contains("nothing"));
+    let came: Vec<[f64; 2]> = came.map(|l| numbers(l).try_into().unwrap()).collect();
+    assert!(!came.is_empty(), "something comes back:\n{}", ran.log);
+    assert!(came.iter().all(|[now, drawn]| drawn < now), "none of a frame that is not drawn yet: {came:?}");
+    assert!(came.windows(2).all(|c| c[0][1] <= c[1][1]), "what came does not go back: {came:?}");
+}

@@ -11,6 +11,11 @@ const BAD = vec4f(1.0, 0.0, 0.0, 1.0);
     return textureLoad(taken, vec2i(in.position.xy), 0);
 }
 
+// The frame, the column and the row in one number.
+@fragment fn number(in: Full) -> @location(0) u32 {
+    return frame.index * 100u + u32(in.position.x) * 10u + u32(in.position.y);
+}
+
 @vertex fn point(dot: Dot) -> @builtin(position) vec4f {
     return vec4f(dot.at, 0.0, 1.0);
 }

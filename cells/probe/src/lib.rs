@@ -38,8 +38,15 @@ signal_receptor! {
         says: Uniform<u32>,
         given: Screen<Rgba16Float, 1, 1>,
         large: TextureRef<Rgba32Float, 4096, 1024>,
+        echo: readback TextureRef<R32Uint, 5, 3>,
         picture: Backbuffer,
     },
+}
+
+/// Returns how often this thread has waited for something. No cell in a sandbox can know.
+fn waits() -> String {
+    let status = std::fs::read_to_string("/proc/thread-self/status").expect("a thread may look at itself");
+    status.lines().find(|l| l.starts_with("voluntary_ctxt_switches")).expect("it is told there").to_owned()
 }
 
 /// When the cell panics where no parameter reaches. A test changes these bytes in a copy of the library.
@@ -133,6 +140,22 @@ impl Cell for Probe {
                 info!("in frame {} it is told {}", cx.frame().0, *cx.told());
                 cx.says().set(&(cx.frame().0 as u32));
             }
+            does @ ("echo" | "echo and look" | "watch") => {
+                let look = || (does == "echo and look").then(waits);
+                let waited = look();
+                let echo = cx.echo();
+                let texels = echo.texels();
+                assert_eq!(waited, look(), "it waits for nothing to see what came back");
+                let frame = cx.frame().0;
+                let Some(FrameIndex(drawn)) = echo.frame() else {
+                    assert!(texels.is_empty() && echo.at(4, 2) == [0.0; 4]);
+                    return info!("in frame {frame} nothing has come back");
+                };
+                let expected = (0..15).map(|n| drawn as u32 * 100 + n % 5 * 10 + n / 5);
+                assert!(texels.iter().copied().eq(expected), "of frame {drawn}: {texels:?}");
+                assert_eq!(echo.at(4, 2), [texels[14] as f32, 0.0, 0.0, 1.0]);
+                info!("in frame {frame} frame {drawn} has come back");
+            }
             "sum" => {
                 let mut squares = vec![0_u64; 1000];
                 cx.par_for(&mut squares, 16, |i, s| *s = (i * i) as u64);
@@ -158,6 +181,7 @@ impl Cell for Probe {
                 p.full("remember").read_previous(trail).write(trail);
                 p.full("show").read(trail).write(picture);
             }
+            "echo" | "echo and look" => drop(p.full("number").write(echo)),
             "cycle" => drop(p.full("relay").read(taken).write(given)),
             "large" => drop(p.full("fill").write(large)),
             "lends a mesh" | "draws a lent mesh" => {

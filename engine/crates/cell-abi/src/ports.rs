@@ -15,6 +15,7 @@
 //! port input scene_color texture rgba16float screen 1/1 mips 1 clear 0 0 0 0
 //! port own mips texture rgba16float screen 1/2 mips 6 keep
 //! port own shadow texture depth32float fixed 2048x2048 mips 1 clear 0
+//! port input mood texture r32float fixed 1x1 mips 1 clear 0 0 0 0 readback
 //! port output backbuffer backbuffer
 //! port input camera uniform CameraView 1 now history
 //! port own cubes instances Cube 200000
@@ -79,6 +80,9 @@ pub struct Port {
     pub direction: Direction,
     /// What it is.
     pub kind: PortKind,
+    /// Its ticks see the pixels of the texture, some frames after they were drawn. Only for textures of a fixed size
+    /// with one mip level.
+    pub readback: bool,
 }
 
 /// Who writes a port.

@@ -141,7 +141,8 @@ fn accessors(r: &Receptor, allow: &TokenStream) -> TokenStream {
     for (n, port) in r.ports.iter().enumerate() {
         if let Some((ty, body)) = port.accessor(n as u16) {
             let name = &port.name;
-            let doc = format!("The elements of the port `{name}`.");
+            let what = if port.readback { "pixels" } else { "elements" };
+            let doc = format!("The {what} of the port `{name}`.");
             declared.push(quote!(#[doc = #doc] fn #name(&self) -> #ty;));
             defined.push(quote!(fn #name(&self) -> #ty { #body }));
         }
@@ -149,7 +150,7 @@ fn accessors(r: &Receptor, allow: &TokenStream) -> TokenStream {
     if declared.is_empty() {
         return TokenStream::new();
     }
-    let doc = format!("The buffer ports of `{contract}`, as methods of `Cx`.");
+    let doc = format!("The ports of `{contract}` that its ticks see, as methods of `Cx`.");
     quote! {
         #[doc = #doc]
         #allow

@@ -233,6 +233,7 @@ mod tests {
             own: Mine { a: Scren<Rgba16Float, 1, 1>, b: Screen<Rgba17Float, 1, 1>, c: Buffer<T>, frame: Indices<3> },
             output: Out { c: Backbuffer, c: Backbuffer, d: SealedTexture },
             output: Out2 { },
+            input: More { e: readback Screen<R32Float, 1, 1>, f: readbak TextureRef<R32Float, 1, 1> },
         });
         for says in [
             "ends in its version: `demo_v1`",
@@ -245,10 +246,12 @@ mod tests {
             "`c` is declared twice",
             "only `own` ports can be sealed",
             "`output` is there twice",
+            "`readback` is for textures of a fixed size",
+            "a port is not `readbak`; did you mean `readback`?",
         ] {
             assert!(f.iter().any(|m| m.contains(says)), "nobody says {says:?}: {f:#?}");
         }
-        assert_eq!(f.len(), 10, "{f:#?}");
+        assert_eq!(f.len(), 12, "{f:#?}");
     }
 
     #[test]

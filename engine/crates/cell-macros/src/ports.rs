@@ -44,6 +44,7 @@ pub(crate) struct Port {
     pub(crate) kind: Kind,
     pub(crate) now: bool,
     pub(crate) history: bool,
+    pub(crate) readback: bool,
     /// ` clear 0 0 0 1` or ` keep`, for textures.
     start: Option<String>,
 }
@@ -123,14 +124,14 @@ static SHAPES: [Shape; 15] = [
     shape("SealedStorage", "SealedStorage<T>", (false, true, 0), Class::Sealed, "storage", true),
 ];
 
-/// Reads `now history Type<...> = start`. `None` when the type is faulty (and noted).
+/// Reads `now history readback Type<...> = start`. `None` when the type is faulty (and noted).
 pub(crate) fn read(
     name: Ident,
     direction: Direction,
     input: ParseStream<'_>,
     faults: &mut Faults,
 ) -> syn::Result<Option<Port>> {
-    let (mut now, mut history) = (None, None);
+    let (mut now, mut history, mut readback) = (None, None, None);
     while input.peek(Ident) && input.peek2(Ident) {
         // Two words in a row are a flag and a type, or a type and a port behind a missing comma.
         if input.fork().parse::<Ident>().is_ok_and(|word| SHAPES.iter().any(|s| word == s.name)) {
@@ -140,8 +141,9 @@ pub(crate) fn read(
         match flag.to_string().as_str() {
             "now" => now = Some(flag.span()),
             "history" => history = Some(flag.span()),
+            "readback" => readback = Some(flag.span()),
             other => {
-                let hint = did_you_mean(other, ["now", "history"]);
+                let hint = did_you_mean(other, ["now", "history", "readback"]);
                 faults.add(flag.span(), format!("a port is not `{other}`{hint}"));
             }
         }
@@ -156,6 +158,15 @@ pub(crate) fn read(
     {
         faults.add(span, "`now` and `history` are for buffers under `input:`, which this is not");
     }
+    if let Some(span) = readback
+        && kind.shape.word != "fixed"
+    {
+        faults.add(
+            span,
+            "`readback` is for textures of a fixed size, `TextureRef<FORMAT, WIDTH, HEIGHT>`: draw what you need of this \
+             into one, in a pass",
+        );
+    }
     if let (Some(equals), false) = (&equals, class == Class::Texture) {
         faults.add(equals.span(), "only textures have a start value");
     }
@@ -169,7 +180,8 @@ pub(crate) fn read(
         _ => {}
     }
     let start = (class == Class::Texture).then(|| start.unwrap_or_else(|| " clear 0 0 0 0".to_owned()));
-    Ok(Some(Port { name, direction, kind, now: now.is_some(), history: history.is_some(), start }))
+    let (now, history, readback) = (now.is_some(), history.is_some(), readback.is_some());
+    Ok(Some(Port { name, direction, kind, now, history, readback, start }))
 }
 
 fn start_value(input: ParseStream<'_>, faults: &mut Faults) -> syn::Result<String> {
@@ -315,7 +327,8 @@ impl Port {
                 out.push(number(1));
                 out.push(str(" mips ".to_owned()));
                 out.push(number(2));
-                out.push(str(format!("{}\n", self.start.as_deref().unwrap_or_default())));
+                let readback = if self.readback { " readback" } else { "" };
+                out.push(str(format!("{}{readback}\n", self.start.as_deref().unwrap_or_default())));
             }
             Class::Backbuffer => out.push(str(format!("{head}backbuffer\n"))),
             Class::Buffer => {
@@ -370,8 +383,16 @@ impl Port {
         }
     }
 
-    /// Returns the return type and the body of the port's method of `Cx`; `None` when it holds no elements.
+    /// Returns the return type and the body of the port's method of `Cx`; `None` when a tick sees nothing of it.
     pub(crate) fn accessor(&self, index: u16) -> Option<(TokenStream, TokenStream)> {
+        if self.readback {
+            let (format, numbers) = (self.kind.format.as_ref()?, &self.kind.numbers);
+            let size = numbers.iter().map(value);
+            return Some((
+                quote!(::cell::Pixels<'r, ::cell::ports::#format>),
+                quote!(self.port_pixels(#index, [#(#size),*])),
+            ));
+        }
         if self.kind.shape.class != Class::Buffer {
             return None;
         }

@@ -1,7 +1,7 @@
 //! A tick: what a cell sees and does in it.
 use crate::{
-    Contract, FrameIndex, Gpu, History, InputFrame, UniformWriter, View, Writer, host::Host, par, raw,
-    writer::Writes,
+    Contract, FrameIndex, Gpu, History, InputFrame, Pixels, UniformWriter, View, Writer, host::Host, par,
+    ports::Format, raw, writer::Writes,
 };
 use cell_abi::{PortView, Request, Status, TickRecord};
 
@@ -16,7 +16,7 @@ pub(crate) struct Turn<'r> {
 ///
 /// The record was frozen at the frame's start, so a tick is a function of the cell's state and this. For each
 /// buffer port `signal_receptor!` adds a method of its name: a [`crate::View`] for inputs, a [`crate::Writer`] for
-/// outputs and own ports.
+/// outputs and own ports; and [`crate::Pixels`] for each texture that is declared `readback`.
 ///
 /// ```no_run
 /// use cell::prelude::*;
@@ -197,6 +197,12 @@ impl<'r, C: Contract> Cx<'r, C> {
     #[must_use]
     pub fn port_array<T: Gpu>(&self, index: u16) -> View<'r, [T]> {
         View::array(self.port(index))
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn port_pixels<F: Format>(&self, index: u16, size_px: [u32; 2]) -> Pixels<'r, F> {
+        Pixels::new(self.port(index), size_px)
     }
 
     #[doc(hidden)]

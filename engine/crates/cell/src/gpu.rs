@@ -54,6 +54,23 @@ pub unsafe trait GpuField: Copy + Send + Sync + 'static {
     const ZERO: Self;
 }
 
+/// What a pixel is in memory: numbers of which all bytes are meant.
+///
+/// # Safety
+/// The type is aligned to at most 16, has no padding, and is valid for every bit pattern.
+#[expect(unsafe_code, reason = "what lies in shared memory is an unsafe promise")]
+pub unsafe trait Texel: Copy + Send + Sync + 'static {}
+
+macro_rules! texels {
+    ($($ty:ty),*) => {$(
+        // SAFETY: numbers and arrays of numbers have no padding and no invalid values.
+        #[expect(unsafe_code, reason = "numbers and arrays of numbers")]
+        unsafe impl Texel for $ty {}
+    )*};
+}
+
+texels!(u8, [u8; 2], [u8; 4], u16, [u16; 2], [u16; 4], u32, f32, [f32; 4]);
+
 macro_rules! fields {
     ($($ty:ty = $kind:ident, $zero:expr;)*) => {$(
         // SAFETY: numbers and arrays of numbers have no padding and no invalid values; the size is asserted.

@@ -3,7 +3,7 @@
 //! The types (`Screen<Rgba16Float, 1, 1>`, `Instances<Cube, 1000>`) are written in [`crate::signal_receptor!`] and
 //! have no values. A [`Port`] is a handle to one declared port; passes take it, or the function of the port's
 //! name that `signal_receptor!` makes: `.read(scene_color)`.
-use crate::Gpu;
+use crate::{Gpu, gpu::Texel};
 use cell_abi::ports::TextureFormat;
 use cell_wire::{Read, ViewOf};
 use core::{fmt, marker::PhantomData};
@@ -12,6 +12,8 @@ use core::{fmt, marker::PhantomData};
 pub trait Format: 'static {
     /// The format.
     const FORMAT: TextureFormat;
+    /// A pixel as it lies in memory.
+    type Texel: Texel;
 }
 
 /// A format that colour is drawn to.
@@ -26,32 +28,34 @@ pub trait ColorFormat: Format {}
 pub trait DepthFormat: Format {}
 
 macro_rules! formats {
-    ($($kind:ident: $($name:ident $doc:literal),*;)*) => {$($(
+    ($($kind:ident: $($name:ident $texel:ty = $doc:literal),*;)*) => {$($(
         #[doc = $doc]
         #[derive(Debug)]
         pub enum $name {}
         impl Format for $name {
             const FORMAT: TextureFormat = TextureFormat::$name;
+            type Texel = $texel;
         }
+        const _: () = assert!(size_of::<$texel>() == TextureFormat::$name.bytes() as usize);
         impl $kind for $name {}
     )*)*};
 }
 
 formats! {
     ColorFormat:
-        Rgba8Unorm "Four 8-bit channels, linear.",
-        Rgba8UnormSrgb "Four 8-bit channels, sRGB.",
-        R8Unorm "One 8-bit channel.",
-        Rg8Unorm "Two 8-bit channels.",
-        Rgba16Float "Four half floats: HDR colour.",
-        Rg16Float "Two half floats.",
-        R16Float "One half float.",
-        Rgba32Float "Four floats.",
-        R32Float "One float.",
-        R32Uint "One unsigned integer.",
-        Rg11b10Ufloat "Packed unsigned floats, 11, 11 and 10 bits.";
+        Rgba8Unorm [u8; 4] = "Four 8-bit channels, linear.",
+        Rgba8UnormSrgb [u8; 4] = "Four 8-bit channels, sRGB.",
+        R8Unorm u8 = "One 8-bit channel.",
+        Rg8Unorm [u8; 2] = "Two 8-bit channels.",
+        Rgba16Float [u16; 4] = "Four half floats: HDR colour.",
+        Rg16Float [u16; 2] = "Two half floats.",
+        R16Float u16 = "One half float.",
+        Rgba32Float [f32; 4] = "Four floats.",
+        R32Float f32 = "One float.",
+        R32Uint u32 = "One unsigned integer.",
+        Rg11b10Ufloat u32 = "Packed unsigned floats, 11, 11 and 10 bits.";
     DepthFormat:
-        Depth32Float "Depth, reverse Z: 1 is near, 0 is far.";
+        Depth32Float f32 = "Depth, reverse Z: 1 is near, 0 is far.";
 }
 
 /// A type of a port. Implemented by the types of this module.
@@ -106,6 +110,13 @@ pub trait BufferKind: Kind {
     type Element: Gpu;
 }
 
+/// A type of a texture whose pixels a cell can read back.
+#[diagnostic::on_unimplemented(message = "a port of type `{Self}` is no texture of a fixed size")]
+pub trait PixelKind: Kind {
+    /// The pixel format.
+    type Format: Format;
+}
+
 /// A type that takes sealed resources.
 #[diagnostic::on_unimplemented(message = "a port of type `{Self}` takes no sealed resources")]
 pub trait SealedKind: Kind {}
@@ -155,6 +166,9 @@ impl<F: Format, const A: u32, const B: u32> TextureKind for TextureRef<F, A, B> 
 impl<F: Format, const A: u32, const B: u32> Readable for TextureRef<F, A, B> {}
 impl<F: ColorFormat, const A: u32, const B: u32> Paintable for TextureRef<F, A, B> {}
 impl<F: DepthFormat, const A: u32, const B: u32> DepthKind for TextureRef<F, A, B> {}
+impl<F: Format, const A: u32, const B: u32> PixelKind for TextureRef<F, A, B> {
+    type Format = F;
+}
 impl Kind for Backbuffer {}
 impl Paintable for Backbuffer {}
 impl<T: Gpu> Kind for Uniform<T> {}

@@ -4,7 +4,7 @@
 //! are aligned to 256 and that a write slot belongs to its turn alone. Each function here takes the record's
 //! lifetime `'r`, which ends with the turn.
 #![expect(unsafe_code, reason = "views over the memory that a record points to")]
-use crate::Gpu;
+use crate::{Gpu, gpu::Texel};
 use cell_abi::{Bytes, InputFrame, MailView, PortView, SlotView, TickRecord};
 
 /// Returns the elements of a slot; none when nothing was published.
@@ -15,6 +15,25 @@ pub(crate) fn elements<T: Gpu>(slot: &SlotView) -> &[T] {
     // SAFETY: the host promises `len` readable bytes at `ptr` that nobody changes during the turn; they are
     // aligned (checked), and `T: Gpu` is valid for every bit pattern.
     unsafe { core::slice::from_raw_parts(slot.ptr.cast::<T>(), slot.len / size_of::<T>()) }
+}
+
+/// Returns the bytes of a slot; none when nothing was published.
+pub(crate) fn slot_bytes(slot: &SlotView) -> &[u8] {
+    if slot.ptr.is_null() {
+        return &[];
+    }
+    // SAFETY: the host promises `len` readable bytes at `ptr` that nobody changes during the turn.
+    unsafe { core::slice::from_raw_parts(slot.ptr, slot.len) }
+}
+
+/// Returns the pixels that `bytes` are.
+pub(crate) fn texels<T: Texel>(bytes: &[u8]) -> &[T] {
+    if !bytes.as_ptr().cast::<T>().is_aligned() {
+        return &[];
+    }
+    // SAFETY: the bytes are aligned (checked), as many as there are whole pixels, borrowed for as long as the result, and
+    // `T: Texel` is valid for every bit pattern.
+    unsafe { core::slice::from_raw_parts(bytes.as_ptr().cast::<T>(), bytes.len() / size_of::<T>()) }
 }
 
 /// Returns the first `len` elements of a write slot.
@@ -129,6 +148,12 @@ pub(crate) fn input(record: &TickRecord) -> &InputFrame {
     };
     // SAFETY: null or an input that the host lends for the turn.
     unsafe { record.input.as_ref() }.unwrap_or(&NONE)
+}
+
+/// Returns the bytes of pixels.
+pub(crate) fn texel_bytes<T: Texel>(texels: &[T]) -> &[u8] {
+    // SAFETY: `T: Texel` has no padding, so every byte is initialised.
+    unsafe { core::slice::from_raw_parts(texels.as_ptr().cast::<u8>(), size_of_val(texels)) }
 }
 
 /// Returns the bytes of elements.

@@ -54,7 +54,7 @@ use crate::{
     InputFrame, Save,
     contract::Plugin,
     entry,
-    ports::{AsPort, BufferKind, Input, Writable},
+    ports::{AsPort, BufferKind, Format, Input, PixelKind, Writable},
     raw,
 };
 use cell_abi::{
@@ -129,10 +129,16 @@ impl<T: Plugin> TestCell<T> {
     pub fn new() -> Result<Self, TurnError> {
         let text = params::table_text::<T::Contract>();
         let table = PortTable::parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
-        let ports = table.ports.iter().map(|port| {
-            let PortKind::Buffer(buffer) = &port.kind else { return None };
-            let capacity = buffer.element_size(&table) as usize * buffer.max_count as usize;
-            Some(Slots::new(capacity, port.direction != Direction::Input))
+        let ports = table.ports.iter().map(|port| match &port.kind {
+            PortKind::Buffer(buffer) => {
+                let capacity = buffer.element_size(&table) as usize * buffer.max_count as usize;
+                Some(Slots::new(capacity, port.direction != Direction::Input))
+            }
+            PortKind::Texture(desc) if port.readback => {
+                let [width, height] = desc.size.resolve([1, 1]).map(|n| n as usize);
+                Some(Slots::new(width * height * desc.format.bytes() as usize, false))
+            }
+            _ => None,
         });
         let ports = ports.collect();
         let host = Arc::new(TestHost::default());
@@ -215,6 +221,43 @@ impl<T: Plugin> TestCell<T> {
     {
         let frame = self.frame.saturating_sub(1);
         self.slots_mut(port).feed(raw::as_bytes(items), frame);
+    }
+
+    /// Gives the pixels of a `readback` port in place of the GPU, row by row from the top, as drawn in the frame before
+    /// the next tick's.
+    ///
+    /// ```
+    /// # use cell::prelude::*;
+    /// # use cell::testing::TestCell;
+    /// # signal_receptor! { name: eye_v1, own: Owns { sees: readback TextureRef<R32Float, 2, 1> }, output: Out { seen: Uniform<f32> } }
+    /// # #[derive(Default)]
+    /// # struct Eye;
+    /// # impl Cell for Eye {
+    /// #     fn tick(&mut self, cx: &mut Cx<eye_v1>) { cx.seen().set(&cx.sees().at(1, 0)[0]); }
+    /// # }
+    /// # cell::export!(Eye);
+    /// # fn main() {
+    /// let mut eye = TestCell::<Eye>::new().unwrap();
+    /// eye.feed_pixels(sees, &[0.25, 0.5]);
+    /// eye.tick().unwrap();
+    /// assert_eq!(eye.published(seen), [0.5]);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// When they are not as many as the texture has, or the port is not declared `readback`.
+    #[track_caller]
+    pub fn feed_pixels<P>(&mut self, port: P, texels: &[<<P::Kind as PixelKind>::Format as Format>::Texel])
+    where
+        P: AsPort,
+        P::Kind: PixelKind,
+    {
+        let frame = self.frame.saturating_sub(1);
+        let slots = self.ports[usize::from(port.as_port().index())].as_mut();
+        let slots = slots.expect("only a port that is declared `readback` sees pixels");
+        let bytes = raw::texel_bytes(texels);
+        assert_eq!(bytes.len(), slots.capacity(), "these are not the bytes of all pixels of the texture");
+        slots.feed(bytes, frame);
     }
 
     /// Returns what an output or own port holds: its newest publication, or nothing before the first.

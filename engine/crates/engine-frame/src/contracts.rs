@@ -4,6 +4,8 @@
 //! agree when:
 //! - *textures*: format, size and mips are equal. A start value of zero (the default) is silence: it takes what
 //!   the others say; two cells that both say something say the same. A name can have many writers.
+//! - *read-backs*: who declares a texture `readback` sees its pixels in a buffer that the renderer writes. It is called
+//!   after the texture, `mood readback`, and is there as long as somebody reads it.
 //! - *buffers*: the elements have the same size and fields. How a cell sees them (uniform, storage, instances)
 //!   is its own matter. A buffer has one owner, whose count is the capacity; a reader's count says nothing.
 //!
@@ -32,6 +34,8 @@ use world::{World, world_name};
 
 /// The largest buffer: dirty ranges are 32-bit, and a slot is mapped several times.
 pub const MAX_BUFFER_BYTES: u64 = 1 << 30;
+/// The largest texture that is read back: the render thread copies it in each frame.
+pub const MAX_READBACK_BYTES: u64 = 64 << 20;
 
 /// Whose word counts first when cells mean different things by one name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,6 +116,8 @@ pub struct BufferContract {
     pub element: TypeLayout,
     /// Some reader wants the publication before the newest.
     pub history: bool,
+    /// The texture of which these are the pixels: the renderer writes it. See [`Contracts::readback`].
+    pub pixels_of: Option<TargetId>,
 }
 
 impl BufferContract {
@@ -134,6 +140,8 @@ pub struct Contracts {
     /// What each owner's buffer of a name was last, and its id: who is switched off and on again has the same ones.
     known: HashMap<(Arc<str>, Arc<str>), BufferContract>,
     unfed: Vec<Unfed>,
+    /// The textures that are read back, and the buffers for their pixels.
+    readbacks: Vec<(TargetId, BufferId)>,
 }
 
 impl Contracts {
@@ -226,6 +234,18 @@ impl Contracts {
         self.buffers.binary_search_by_key(&id, |b| b.id).ok().map(|n| &self.buffers[n])
     }
 
+    /// Returns the textures that somebody reads back, and the buffers for their pixels.
+    #[must_use]
+    pub fn readbacks(&self) -> &[(TargetId, BufferId)] {
+        &self.readbacks
+    }
+
+    /// Returns the buffer for the pixels of a texture, if somebody reads it back.
+    #[must_use]
+    pub fn readback(&self, target: TargetId) -> Option<BufferId> {
+        self.readbacks.iter().find(|(t, _)| *t == target).map(|(_, buffer)| *buffer)
+    }
+
     /// Returns the names that somebody reads and nobody writes. They read as their start value or as zeros;
     /// that is no fault (a cell may be switched off), but worth showing.
     #[must_use]
@@ -240,7 +260,14 @@ impl Contracts {
             b.owner.map_or_else(|| Arc::from(""), |o| cell_names[&o.0].clone())
         };
         let World { targets, mut buffers, .. } = world;
-        let mut buffer_ids = Vec::new();
+        self.targets.clear();
+        for mut t in targets {
+            t.contract.writers.sort_unstable();
+            let id = TargetId(self.names.number(&t.contract.name));
+            self.targets.push(TargetContract { id, ..t.contract });
+        }
+        self.targets.sort_by_key(|t| t.id);
+        buffers.extend(self.readback_buffers(sorted));
         for b in &mut buffers {
             // Those of untrusted cells were added last.
             b.readers.sort_unstable();
@@ -257,18 +284,9 @@ impl Contracts {
                 |o| o.id,
             );
             self.known.insert(key, b.clone());
-            buffer_ids.push(b.id);
         }
-        let mut target_ids = Vec::new();
-        self.targets.clear();
-        for mut t in targets {
-            t.contract.writers.sort_unstable();
-            let id = TargetId(self.names.number(&t.contract.name));
-            target_ids.push(id);
-            self.targets.push(TargetContract { id, ..t.contract });
-        }
-        self.targets.sort_by_key(|t| t.id);
         buffers.sort_by_key(|b| b.id);
+        self.readbacks = buffers.iter().filter_map(|b| Some((b.pixels_of?, b.id))).collect();
         self.buffers = buffers;
         self.cells = sorted
             .iter()
@@ -296,6 +314,36 @@ impl Contracts {
             }
         }
         self.find_unfed();
+    }
+
+    /// Returns the buffers with the pixels of the textures that somebody reads back. Their ids are not given yet.
+    fn readback_buffers(&self, sorted: &[&CellDecl]) -> Vec<BufferContract> {
+        let mut found: Vec<BufferContract> = Vec::new();
+        for cell in sorted {
+            for (n, port) in (0_u16..).zip(&cell.table.ports).filter(|(_, p)| p.readback) {
+                let name = world_name(&cell.name, port.direction, &port.name);
+                let Some(target) = self.targets.iter().find(|t| *t.name == *name) else { continue };
+                let reader = (cell.line, n);
+                if let Some(known) = found.iter_mut().find(|b| b.pixels_of == Some(target.id)) {
+                    known.readers.push(reader);
+                    continue;
+                }
+                let [width, height] = target.desc.size.resolve([1, 1]);
+                let (format, size) = (target.desc.format.name().to_owned(), target.desc.format.bytes());
+                found.push(BufferContract {
+                    id: BufferId(0),
+                    name: format!("{name} readback").into(),
+                    owner: None,
+                    readers: vec![reader],
+                    // The size was checked when it was declared.
+                    max_count: width * height,
+                    element: TypeLayout { name: format, size, fields: Vec::new() },
+                    history: false,
+                    pixels_of: Some(target.id),
+                });
+            }
+        }
+        found
     }
 
     fn find_unfed(&mut self) {

@@ -315,3 +315,42 @@ fn an_untrusted_cell_puts_nobody_else_in_the_wrong() {
     assert_eq!(c.declare(&[stranger(0, &loud), cell(1, "ours", &loud)]), []);
     assert_eq!(c.targets()[0].desc.start, StartValue::Keep);
 }
+
+#[test]
+fn who_reads_a_texture_back_shares_a_buffer_that_goes_with_the_last_reader() {
+    let mood = |flag: &str| format!("mood texture rgba16float fixed 3x2 mips 1 clear 0 0 0 0 {flag}");
+    let draws = cell(0, "draws", &format!("output {}", mood("")));
+    let reads = cell(
+        1,
+        "reads",
+        &format!("input {}\nown {}", mood("readback"), mood("readback").replacen("mood", "mine", 1)),
+    );
+    let also = cell(2, "also", &format!("input {}", mood("readback")));
+    let mut c = Contracts::default();
+    assert_eq!(c.declare(&[draws.clone(), reads.clone(), also.clone()]), []);
+    let Some(Resource::Target(target)) = c.resolve(CellLine(0), 0) else { panic!("a texture") };
+    let id = c.readback(target).expect("read back");
+    let buffer = c.buffer(id).expect("declared");
+    assert_eq!((&*buffer.name, buffer.owner, buffer.pixels_of), ("mood readback", None, Some(target)));
+    assert_eq!(buffer.readers, [(CellLine(1), 0), (CellLine(2), 0)]);
+    assert_eq!((buffer.capacity(), buffer.element.size), (48, 8));
+    let Some(Resource::Target(mine)) = c.resolve(CellLine(1), 1) else { panic!("a texture") };
+    let own = c.readback(mine).and_then(|id| c.buffer(id)).expect("read back");
+    assert_eq!(&*own.name, "reads/mine readback");
+    assert_eq!(c.unfed(), [], "the renderer feeds them");
+
+    assert_eq!(c.declare(&[draws.clone(), also]), []);
+    assert_eq!(c.readback(target), Some(id), "the others' stays the same");
+    assert_eq!(c.declare(&[draws.clone()]), []);
+    assert_eq!(c.readbacks(), [], "nobody looks");
+    assert_eq!(c.declare(&[draws, reads]), []);
+    assert_eq!(c.readback(target), Some(id));
+}
+
+#[test]
+fn a_texture_too_large_to_come_back_in_each_frame_is_refused() {
+    let large = cell(0, "large", "own sky texture rgba32float fixed 4096x1025 mips 1 clear 0 0 0 0 readback");
+    let faults = says(&Contracts::default().declare(&[large]));
+    assert!(faults.len() == 1 && faults[0].contains("`large` reads back `sky`"), "{faults:?}");
+    assert!(faults[0].contains("draw what it needs of it into a smaller texture"), "{faults:?}");
+}

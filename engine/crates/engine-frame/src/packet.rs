@@ -1,5 +1,5 @@
 //! A packet: all that the render thread needs for one frame.
-use crate::plan::{BufferId, CellLine, Plan};
+use crate::plan::{BufferId, CellLine, Plan, TargetId};
 use cell_abi::DirtyRange;
 use std::{any::Any, ops::Range, sync::Arc};
 
@@ -22,8 +22,24 @@ pub struct Packet {
     pub counts: Vec<u32>,
     /// Parameter blocks (group 0, binding 1) of cells whose parameters changed, and of all after a device loss.
     pub params: Vec<(CellLine, Arc<[u8]>)>,
+    /// The textures whose pixels are wanted as of the end of this frame.
+    pub readbacks: Vec<Readback>,
     /// Read the picture back when it is done.
     pub capture: bool,
+}
+
+/// A texture whose pixels are wanted, and the slot for them. The slot is granted to the renderer until the packet comes
+/// back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readback {
+    /// The texture: a target of the plan, of a fixed size with one mip level.
+    pub target: TargetId,
+    /// The buffer that takes its pixels, row by row from the top, without gaps.
+    pub buffer: BufferId,
+    /// The slot to write.
+    pub slot: u8,
+    /// The renderer has written all of them.
+    pub arrived: bool,
 }
 
 /// The slot of a buffer that a frame draws with.
@@ -49,6 +65,13 @@ pub trait SlotMemory: Send + Sync {
     /// Returns where a slot lies in shared memory, for a GPU that reads it itself; `None` when it lies in no read-only
     /// mapping.
     fn place(&self, buffer: BufferId, slot: u8) -> Option<SlotPlace>;
+
+    /// Copies `bytes` to `offset` of a slot that the packet grants the renderer ([`Packet::readbacks`]). Returns false when
+    /// they do not fit, or nothing can be granted in this memory.
+    fn fill(&self, buffer: BufferId, slot: u8, offset: u64, bytes: &[u8]) -> bool {
+        let _ = (buffer, slot, offset, bytes);
+        false
+    }
 }
 
 /// Where a slot lies in shared memory.

@@ -5,6 +5,7 @@ mod events;
 mod gpu_time;
 mod packet;
 mod plan;
+mod readback;
 mod record;
 mod rehearse;
 mod sealed;
@@ -12,6 +13,7 @@ mod supervise;
 mod tick;
 
 pub use gpu_time::GpuUse;
+pub(crate) use readback::ReadbackGrant;
 pub use rehearse::Finding;
 
 use crate::world::{World, WorldError};
@@ -52,6 +54,7 @@ impl World {
         let mut summary = FrameSummary { frame: self.frame, ..FrameSummary::default() };
         self.ticks_in_flight = 0;
         self.take_render_events()?;
+        self.land_readbacks();
         self.take_late_turns();
         self.take_renewals();
         self.toggle(input);

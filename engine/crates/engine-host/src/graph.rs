@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// The name of the picture, in lists of names.
 pub const PICTURE: &str = "(the picture)";
+/// The name of the renderer, which writes the pixels that cells read back, in lists of cells.
+pub const RENDERER: &str = "(the renderer)";
 
 /// A world's cells, names and passes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +100,10 @@ impl World {
             names.push(GraphName {
                 name: b.name.to_string(),
                 kind: NameKind::Buffer,
-                writers: b.owner.iter().map(|(line, _)| self.cell_name(*line)).collect(),
+                writers: match b.pixels_of {
+                    Some(_) => vec![RENDERER.to_owned()],
+                    None => b.owner.iter().map(|(line, _)| self.cell_name(*line)).collect(),
+                },
                 readers: b.readers.iter().map(|(line, _)| self.cell_name(*line)).collect(),
                 now: b.readers.iter().filter(is_now).map(|(line, _)| self.cell_name(*line)).collect(),
             });

@@ -279,13 +279,13 @@ impl BufferMemory {
         map.map_or(std::ptr::null_mut(), |m| m.as_ptr().wrapping_add(self.offset(Some(slot))))
     }
 
-    /// Copies bytes into a slot of a region whose owner is this process. Returns false when they do not fit, or when it is
-    /// another's.
+    /// Copies bytes to `at` of a slot of a region whose owner is this process. Returns false when they do not fit, or when
+    /// it is another's.
     #[must_use]
-    pub fn fill(&self, slot: u8, bytes: &[u8]) -> bool {
-        let fits = bytes.len() <= self.part.capacity && usize::from(slot) < SLOTS;
-        let map = self.region.data_rw.as_ref().filter(|_| fits);
-        map.is_some_and(|m| m.copy_in(bytes, self.offset(Some(slot))).is_ok())
+    pub fn fill(&self, slot: u8, at: usize, bytes: &[u8]) -> bool {
+        let fits = at.checked_add(bytes.len()).is_some_and(|end| end <= self.part.capacity);
+        let map = self.region.data_rw.as_ref().filter(|_| fits && usize::from(slot) < SLOTS);
+        map.is_some_and(|m| m.copy_in(bytes, self.offset(Some(slot)) + at).is_ok())
     }
 
     /// Copies a range of the slot `from.1` of the buffer `from.0`, whose owner may be writing it meanwhile, to a slot of
@@ -360,6 +360,11 @@ impl SlotMemory for MemoryTable {
         // writers are of this engine's own trust domain (design.md, section 9): what an untrusted cell writes is
         // another region, and this its twin.
         Some(unsafe { std::slice::from_raw_parts(memory.read_ptr(slot).add(offset), len) })
+    }
+
+    fn fill(&self, buffer: BufferId, slot: u8, offset: u64, bytes: &[u8]) -> bool {
+        let at = usize::try_from(offset);
+        self.get(buffer).zip(at.ok()).is_some_and(|(memory, at)| memory.fill(slot, at, bytes))
     }
 
     fn place(&self, buffer: BufferId, slot: u8) -> Option<SlotPlace> {

@@ -107,6 +107,9 @@ pub struct World {
     /// What unfinished packets hold, by frame.
     pub(crate) packet_holds: Vec<(u64, Vec<Hold>)>,
     pub(crate) spare_holds: Vec<Vec<Hold>>,
+    /// What the renderer writes in unfinished packets, and what it has written and nobody sees yet.
+    pub(crate) readbacks: Vec<crate::frame::ReadbackGrant>,
+    pub(crate) readback_behind: Vec<cell_abi::DirtyRange>,
     pub(crate) stats: crate::report::WorldStats,
     pub(crate) quit: bool,
     /// Turns on the tick threads.
@@ -188,6 +191,8 @@ impl World {
             no_memory: Arc::default(),
             packet_holds: Vec::new(),
             spare_holds: Vec::new(),
+            readbacks: Vec::new(),
+            readback_behind: Vec::new(),
             stats: crate::report::WorldStats::default(),
             quit: false,
             in_flight: 0,

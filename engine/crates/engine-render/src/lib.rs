@@ -26,7 +26,7 @@
 //! | `targets`, `buffers`, `shared`, `sealed`, `layouts` | what lives on the GPU |
 //! | `upload` | tiers, the probe, and the import of shared memory: the one room of `unsafe` |
 //! | `shader` | scan, check, fuel, messages, pipelines, the compile thread |
-//! | `screen`, `capture`, `timing` | the window or its stand-in, pictures and times read back |
+//! | `screen`, `capture`, `timing`, `readback` | the window or its stand-in; pictures, times and textures read back |
 //!
 //! Neighbours: `engine-frame` makes plans and packets, `engine-host` implements
 //! [`SlotMemory`](engine_frame::packet::SlotMemory) and acts on events, `engine` brings the window. This
@@ -44,6 +44,7 @@ mod gpu;
 mod layouts;
 mod outbox;
 mod prepare;
+mod readback;
 mod renderer;
 mod screen;
 mod sealed;

@@ -95,6 +95,12 @@ impl Targets {
         Ok(self.get(id)?.texture.format())
     }
 
+    /// Returns a target that can be copied from.
+    pub(crate) fn copied_from(&self, id: TargetId) -> Option<&wgpu::Texture> {
+        let texture = &self.get(id).ok()?.texture;
+        texture.usage().contains(wgpu::TextureUsages::COPY_SRC).then_some(texture)
+    }
+
     /// Returns whether every kept last frame is one.
     pub(crate) fn history_valid(&self) -> bool {
         let mut previous = self.made.values().filter_map(|m| m.used_target()?.previous.as_ref());

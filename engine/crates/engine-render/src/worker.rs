@@ -11,6 +11,7 @@ use crate::{
     layouts::Layouts,
     outbox::Outbox,
     prepare::Prepared,
+    readback::Readbacks,
     screen::Screen,
     sealed::Sealed,
     shader::{
@@ -67,6 +68,7 @@ struct World {
     shared: Shared,
     sealed: Sealed,
     prepared: Prepared,
+    readbacks: Readbacks,
     timing: Option<Timing>,
     /// The plan must be prepared again though its version is the same.
     stale: bool,
@@ -84,6 +86,7 @@ impl World {
             buffers: Buffers::new(gpu.upload.tier),
             sealed,
             prepared: Prepared::default(),
+            readbacks: Readbacks::default(),
             timing: config.gpu_times.then(|| Timing::new(gpu, 0)).flatten(),
             stale: true,
             changed: true,
@@ -218,7 +221,7 @@ impl Worker {
             }
             let submitted = self.draw(&mut report);
             if self.gpu.lost().is_none() {
-                reading = submitted.filter(|_| self.reads_slots);
+                reading = submitted.filter(|s| self.reads_slots || !s.returning.is_empty());
                 break;
             }
         }
@@ -231,7 +234,10 @@ impl Worker {
 
     /// Gives back the packets of frames that are done, after waiting for at most `patience`.
     fn give_back(&mut self, patience: Option<Duration>) {
-        while let Some(report) = self.unfinished.next(&self.gpu, patience) {
+        while let Some((mut report, returning)) = self.unfinished.next(&self.gpu, patience) {
+            if let Some(returning) = returning {
+                self.world.readbacks.finish(returning, &mut report.packet);
+            }
             self.events.send(RenderEvent::FrameDone(report));
         }
     }

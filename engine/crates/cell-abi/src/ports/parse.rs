@@ -245,7 +245,17 @@ fn port(w: &mut Words<'_>) -> Result<Port, String> {
         (PortKind::Sealed(_), _) => return Err("a sealed port can only be an own port".into()),
         _ => {}
     }
-    Ok(Port { name, direction, kind })
+    let readback = match (w.peek().copied(), &kind) {
+        (Some("readback"), PortKind::Texture(t)) => {
+            if !matches!(t.size, TargetSize::Fixed { .. }) || t.mips != 1 {
+                return Err("only a texture of a fixed size with one mip level can be read back".into());
+            }
+            w.next();
+            true
+        }
+        _ => false,
+    };
+    Ok(Port { name, direction, kind, readback })
 }
 
 fn target(w: &mut Words<'_>) -> Result<TargetDesc, String> {
@@ -351,6 +361,7 @@ port own mips texture rgba16float screen 1/2 mips 6 keep
 port output backbuffer backbuffer
 port input camera uniform Cam 1 now history
 port own counts counts - 4
+port input mood texture r32float fixed 2x1 mips 1 clear 0 0 0 0 readback
 port own albedo sealed texture_2d
 port own mesh sealed vertices Vertex
 type Cam 64
@@ -380,6 +391,10 @@ end
             ("rgba16float screen", "rgba17float screen", "rgba17float"),
             ("screen 1/2", "screen 1/0", "out of range"),
             ("mips 6", "mips 60", "1 to 14"),
+            ("fixed 2x1", "screen 2/1", "can be read back"),
+            ("fixed 2x1 mips 1", "fixed 2x1 mips 2", "can be read back"),
+            ("mips 6 keep", "mips 6 keep readback", "can be read back"),
+            ("0 0 readback", "0 0 readpack", "readpack"),
             ("uniform Cam 1 now", "uniform Nope 1 now", "no layout"),
             ("port own albedo", "port input albedo", "own port"),
             ("view_proj mat4x4f 0", "view_proj mat4x4f 4", "does not fit"),

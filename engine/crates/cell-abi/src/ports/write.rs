@@ -126,7 +126,8 @@ pub(super) fn to_text(t: &PortTable) -> String {
             Direction::Output => "output",
             Direction::Own => "own",
         };
-        line(format_args!("port {dir} {} {}", p.name, Kind(&p.kind)));
+        let readback = if p.readback { " readback" } else { "" };
+        line(format_args!("port {dir} {} {}{readback}", p.name, Kind(&p.kind)));
     }
     for ty in &t.types {
         line(format_args!("type {} {}", ty.name, ty.size));

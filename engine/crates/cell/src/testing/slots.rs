@@ -69,6 +69,11 @@ impl Slots {
         }
     }
 
+    /// Returns the bytes that a slot holds.
+    pub(super) fn capacity(&self) -> usize {
+        self.memory[0].len
+    }
+
     fn next(&self) -> usize {
         self.latest.map_or(0, |p| 1 - p.slot)
     }

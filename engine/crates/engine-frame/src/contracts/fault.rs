@@ -1,5 +1,5 @@
 //! What can be wrong with declarations.
-use super::{CellDecl, MAX_BUFFER_BYTES, agree, wgsl};
+use super::{CellDecl, MAX_BUFFER_BYTES, MAX_READBACK_BYTES, agree, wgsl};
 use crate::{plan::CellLine, wgsl::HeaderFault};
 use cell_abi::ports::PortKind;
 use std::sync::Arc;
@@ -69,6 +69,21 @@ pub enum ContractFault {
         /// What it asks for.
         bytes: u64,
     },
+    /// A texture that is too large to be read back in each frame.
+    #[error(
+        "`{cell}` reads back `{port}`, which has {bytes} bytes; the most is {MAX_READBACK_BYTES}: draw what it needs of it \
+         into a smaller texture, and read that back"
+    )]
+    LargeReadback {
+        /// The cell at fault.
+        line: CellLine,
+        /// Its name.
+        cell: Arc<str>,
+        /// The port.
+        port: Arc<str>,
+        /// What it asks for.
+        bytes: u64,
+    },
     /// Elements that do not fit into words of 4 bytes, in which GPUs copy.
     #[error("the elements of `{port}` of `{cell}` have {bytes} bytes; add padding up to a multiple of 4")]
     OddElement {
@@ -119,7 +134,10 @@ impl ContractFault {
     pub fn other(&self) -> Option<CellLine> {
         match self {
             Self::TwoOwners { other, .. } | Self::Disagree { other, .. } => Some(other.line),
-            Self::Shader { .. } | Self::LargeBuffer { .. } | Self::OddElement { .. } => None,
+            Self::Shader { .. }
+            | Self::LargeBuffer { .. }
+            | Self::LargeReadback { .. }
+            | Self::OddElement { .. } => None,
         }
     }
 
@@ -131,6 +149,7 @@ impl ContractFault {
             | Self::Disagree { line, .. }
             | Self::Shader { line, .. }
             | Self::LargeBuffer { line, .. }
+            | Self::LargeReadback { line, .. }
             | Self::OddElement { line, .. } => *line,
         }
     }
@@ -168,8 +187,15 @@ pub(super) fn alone(c: &CellDecl) -> Vec<ContractFault> {
         out.push(ContractFault::Shader { line, cell: cell(), fault });
     }
     for p in &c.table.ports {
-        let PortKind::Buffer(b) = &p.kind else { continue };
         let port = || p.name.as_str().into();
+        if let (PortKind::Texture(t), true) = (&p.kind, p.readback) {
+            let [width, height] = t.size.resolve([1, 1]).map(u64::from);
+            let bytes = width * height * u64::from(t.format.bytes());
+            if bytes > MAX_READBACK_BYTES {
+                out.push(ContractFault::LargeReadback { line, cell: cell(), port: port(), bytes });
+            }
+        }
+        let PortKind::Buffer(b) = &p.kind else { continue };
         let size = agree::element_of(b, &c.table).size;
         let bytes = u64::from(size) * u64::from(b.max_count);
         if !size.is_multiple_of(4) || size == 0 {

@@ -185,6 +185,7 @@ impl World {
             max_count: 0,
             element,
             history: false,
+            pixels_of: None,
         });
         let kind = EntryKind::Buffer(self.buffers.len() - 1);
         let by = declarer(cell, readers);

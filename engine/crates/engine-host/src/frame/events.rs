@@ -34,6 +34,7 @@ impl World {
                     }
                     self.spare_holds.push(holds);
                 }
+                self.note_readbacks(&report.packet);
                 if report.submits > 0 {
                     self.lists.drawn(report.packet.plan.version, &report.skipped);
                 }

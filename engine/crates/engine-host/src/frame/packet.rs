@@ -22,6 +22,7 @@ impl World {
             memory: Arc::clone(&self.no_memory) as _,
             counts: Vec::new(),
             params: Vec::new(),
+            readbacks: Vec::new(),
             capture: false,
         });
         let mut holds = self.spare_holds.pop().unwrap_or_default();
@@ -62,6 +63,11 @@ impl World {
                 packet.params.push((CellLine(n as u32), block));
                 c.params_sent = true;
             }
+        }
+        packet.readbacks.clear();
+        // A frame that is drawn again for a picture is none that cells see.
+        if dt_ns > 0 {
+            self.grant_readbacks(&mut packet.readbacks);
         }
         self.packet_holds.push((self.frame, holds));
         let submitting = Instant::now();

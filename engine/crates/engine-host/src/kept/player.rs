@@ -233,7 +233,7 @@ impl Player {
             *held = Some(id);
             let memory = self.memory.get(buffer).expect("its region was just made");
             // No turn runs: nobody reads it.
-            let fits = memory.fill(slot, bytes);
+            let fits = memory.fill(slot, 0, bytes);
             debug_assert!(fits, "the region has room for both");
         }
         slot

@@ -127,6 +127,10 @@ impl World {
                     }
                     _ => PortUse::Writes(buffer),
                 },
+                Some(Resource::Target(target)) if port.readback => {
+                    let reads = |buffer| PortUse::Reads { buffer, now: false, history: false };
+                    self.contracts.readback(target).map_or(PortUse::None, reads)
+                }
                 _ => PortUse::None,
             };
             entry.ports.push(resolved);
@@ -138,7 +142,13 @@ impl World {
         for n in 0..self.cells.len() {
             let first = buffers.len();
             let c = &self.cells[n];
+            let mut readback_bytes = 0;
             for port in &c.ports {
+                if let PortUse::Reads { buffer, .. } = *port
+                    && let Some(info) = self.contracts.buffer(buffer).filter(|b| b.pixels_of.is_some())
+                {
+                    readback_bytes += u64::from(info.capacity());
+                }
                 if let PortUse::Writes(buffer) = *port
                     && let Some(info) = self.contracts.buffer(buffer)
                 {
@@ -152,11 +162,23 @@ impl World {
                     });
                 }
             }
-            if let Some(why) = self.shared_fault(c, &buffers[first..]) {
+            if let Some(why) = self.shared_fault(c, &buffers[first..], readback_bytes) {
                 buffers.truncate(first);
                 tracing::error!(cell = &*c.name, "\n{}", c.scene.fault(why.clone(), None));
                 self.cells[n].contract_fault = Some(why);
             }
+        }
+        let readbacks = self.contracts.readbacks().iter();
+        for b in readbacks.filter_map(|(_, buffer)| self.contracts.buffer(*buffer)) {
+            // Each has a region of its own: who reads one back gets the pixels of no other.
+            buffers.push(DeclaredBuffer {
+                buffer: b.id,
+                owner: Arc::clone(&b.name),
+                capacity: b.capacity(),
+                element_size: b.element.size,
+                history: false,
+                placement: Placement::Thread,
+            });
         }
         // Who is off, or at fault with its names, goes on some day where it was: with what it had published.
         let rests = |owner: &str| self.by_name.get(owner).is_some_and(|&n| self.cells[n].epoch > 0);
@@ -165,13 +187,15 @@ impl World {
             if let Some(&n) = self.by_name.get(error.owner()) {
                 tracing::error!(cell = error.owner(), "{error}");
                 self.cells[n].contract_fault = Some(error.to_string());
+            } else {
+                tracing::error!("{error}; nobody gets these pixels");
             }
         }
         self.renew_idle_records();
     }
 
     /// Returns why the buffers of a cell in a process are more than it may share, if they are.
-    fn shared_fault(&self, c: &CellEntry, buffers: &[DeclaredBuffer]) -> Option<String> {
+    fn shared_fault(&self, c: &CellEntry, buffers: &[DeclaredBuffer], readback_bytes: u64) -> Option<String> {
         let most = c.scene.quotas.bytes(Quota::Shared);
         let (slots, with) = if c.scene.trust.is_untrusted() {
             // It can fill each of them, and the scratch slot, and lies twice: where it writes, and where others read.
@@ -181,6 +205,7 @@ impl World {
             (u64::from(USUAL_SLOTS), format!("{USUAL_SLOTS} slots each"))
         };
         let bytes: u64 = buffers.iter().map(|b| u64::from(b.capacity) * slots).sum();
+        let bytes = bytes + readback_bytes * u64::from(USUAL_SLOTS);
         (self.placement(c) == Placement::Process && bytes > most).then(|| {
             format!(
                 "its buffers take {} MiB of shared memory with {with}; it may have {} (`shared_mib` in its scene line)",

@@ -1,10 +1,11 @@
 //! A frame from end to end: prepare, upload, record, submit once, present, read back.
-use super::{FRAMES_IN_FLIGHT, Worker, World};
+use super::{FRAMES_IN_FLIGHT, Worker, World, unfinished::Submitted};
 use crate::{
     capture::Capture,
     encode::{self, FrameParts},
     event::FrameReport,
     prepare::{Parts, Prepared},
+    readback::Returning,
     screen::Picture,
     shared::FrameUniform,
     timing::Timing,
@@ -22,7 +23,7 @@ struct Recorded {
 
 impl Worker {
     /// Draws a frame. Returns what the GPU was given, if it was.
-    pub(super) fn draw(&mut self, report: &mut FrameReport) -> Option<wgpu::SubmissionIndex> {
+    pub(super) fn draw(&mut self, report: &mut FrameReport) -> Option<Submitted> {
         let start = Instant::now();
         self.take_outcomes();
         self.prepare(&report.packet);
@@ -40,8 +41,11 @@ impl Worker {
         let mut picture = self.screen.acquire(&self.instance, &self.gpu, size, drawn);
 
         let start = Instant::now();
-        let Some(Recorded { commands, capture, timed }) = self.record(report, &picture) else {
+        let World { readbacks, targets, .. } = &mut self.world;
+        let mut returning = readbacks.begin(&self.gpu, targets, &report.packet.readbacks);
+        let Some(Recorded { commands, capture, timed }) = self.record(report, &picture, &returning) else {
             self.world.buffers.not_submitted();
+            self.world.readbacks.give_back(returning);
             return None;
         };
         report.cpu.encode_ns = elapsed_ns(start);
@@ -53,7 +57,9 @@ impl Worker {
         if let Some(fault) = fault {
             tracing::error!("frame {} was not taken by the GPU: {fault}", report.frame);
             self.world.buffers.not_submitted();
+            self.world.readbacks.give_back(std::mem::take(&mut returning));
         } else {
+            returning.submitted();
             self.world.buffers.submitted();
             self.world.targets.submitted();
         }
@@ -68,7 +74,7 @@ impl Worker {
             report.presented = true;
         }
         self.finish(report, submitted.clone(), capture);
-        Some(submitted)
+        Some(Submitted { index: submitted, returning })
     }
 
     /// Makes what a new plan needs.
@@ -149,7 +155,7 @@ impl Worker {
     }
 
     /// Records the frame; when the GPU refuses it, finds the runs to blame and records it without them.
-    fn record(&mut self, report: &FrameReport, picture: &Picture) -> Option<Recorded> {
+    fn record(&mut self, report: &FrameReport, picture: &Picture, returning: &Returning) -> Option<Recorded> {
         loop {
             let timed = self.world.timing.as_ref().and_then(Timing::free);
             let parts = FrameParts {
@@ -160,7 +166,7 @@ impl Worker {
                 queries: timed.and(self.world.timing.as_ref()).map(Timing::queries),
             };
             let (recorded, fault) =
-                self.gpu.checked(|| self.record_all(&parts, report.packet.capture, picture, timed));
+                self.gpu.checked(|| self.record_all(&parts, &report.packet, picture, timed, returning));
             let Some(fault) = fault else { return Some(recorded) };
             if !encode::find_faults(&mut self.world.prepared, &parts) {
                 // Every cell's passes are fine by themselves: the fault is ours.
@@ -175,9 +181,10 @@ impl Worker {
     fn record_all(
         &self,
         parts: &FrameParts<'_>,
-        capture: bool,
+        packet: &Packet,
         picture: &Picture,
         timed: Option<usize>,
+        returning: &Returning,
     ) -> Recorded {
         let World { targets, buffers, prepared, timing, .. } = &self.world;
         let desc = wgpu::CommandEncoderDescriptor { label: Some("frame") };
@@ -186,11 +193,13 @@ impl Worker {
         buffers.record_copies(&mut encoder);
         encode::record(prepared, parts, &mut encoder);
         targets.copy_previous(&mut encoder);
+        returning.record(&mut encoder, targets, &packet.readbacks);
         let timed = timed.filter(|_| !prepared.labels.is_empty());
         if let (Some(at), Some(timing)) = (timed, timing) {
             timing.resolve(&mut encoder, at, prepared.labels.len());
         }
-        let capture = capture.then(|| Capture::record(&self.gpu, &mut encoder, &picture.texture)).flatten();
+        let capture =
+            packet.capture.then(|| Capture::record(&self.gpu, &mut encoder, &picture.texture)).flatten();
         Recorded { commands: encoder.finish(), capture, timed }
     }
 

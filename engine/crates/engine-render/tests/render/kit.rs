@@ -2,7 +2,7 @@
 use cell_abi::DirtyRange;
 use cell_abi::ports::{StartValue, TargetDesc, TargetSize, TextureFormat};
 use cell_wire::{Blend, Compare, Cull, DepthTarget, Topology};
-use engine_frame::packet::{Packet, SlotMemory, SlotPlace, SlotUse};
+use engine_frame::packet::{Packet, Readback, SlotMemory, SlotPlace, SlotUse};
 use engine_frame::plan::*;
 use engine_render::*;
 use engine_sys::{MapRo, MapRw, Memfd};
@@ -62,11 +62,17 @@ impl Slots {
     }
 }
 
-/// The slots of all buffers, each buffer in a region of its own.
+/// The slots of all buffers, each buffer in a region of its own; and what the renderer wrote into slots that it was
+/// granted.
 #[derive(Default)]
-pub(crate) struct Memory(Mutex<BTreeMap<BufferId, Slots>>);
+pub(crate) struct Memory(Mutex<BTreeMap<BufferId, Slots>>, Mutex<BTreeMap<(BufferId, u8), Vec<u8>>>);
 
 impl Memory {
+    /// Takes what the renderer wrote into a slot.
+    pub(crate) fn take_filled(&self, buffer: u32, slot: u8) -> Vec<u8> {
+        self.1.lock().unwrap().remove(&(BufferId(buffer), slot)).unwrap_or_default()
+    }
+
     /// Puts bytes into the next slot of a buffer; into a new region when they are too many. They are leaked: a test's
     /// memory is small and short-lived.
     pub(crate) fn put<T: Copy>(&self, buffer: u32, values: &[T], bytes: impl Fn(&T) -> Vec<u8>) {
@@ -110,6 +116,14 @@ impl Memory {
 }
 
 impl SlotMemory for Memory {
+    fn fill(&self, buffer: BufferId, slot: u8, offset: u64, bytes: &[u8]) -> bool {
+        let mut all = self.1.lock().unwrap();
+        let filled = all.entry((buffer, slot)).or_default();
+        filled.resize(filled.len().max(offset as usize + bytes.len()), 0xEE);
+        filled[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        true
+    }
+
     fn bytes(&self, buffer: BufferId, slot: u8, offset: u64, len: u64) -> Option<&[u8]> {
         let bytes: &'static [u8] = self.0.lock().unwrap().get(&buffer)?.bytes[usize::from(slot)];
         bytes.get(offset as usize..(offset + len) as usize)
@@ -136,6 +150,8 @@ pub(crate) struct Kit {
     pub(crate) params: Vec<(CellLine, Arc<[u8]>)>,
     pub(crate) slots: Vec<SlotUse>,
     pub(crate) counts: Vec<u32>,
+    /// What each packet asks for.
+    pub(crate) readbacks: Vec<Readback>,
 }
 
 impl Kit {
@@ -178,6 +194,7 @@ impl Kit {
             params: Vec::new(),
             slots: Vec::new(),
             counts: Vec::new(),
+            readbacks: Vec::new(),
         }
     }
 
@@ -210,6 +227,7 @@ impl Kit {
             memory: Arc::clone(&self.memory) as Arc<dyn SlotMemory>,
             counts: self.counts.clone(),
             params: std::mem::take(&mut self.params),
+            readbacks: self.readbacks.clone(),
             capture,
         };
         self.frame += 1;

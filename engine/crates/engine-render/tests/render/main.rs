@@ -26,5 +26,6 @@ mod faults;
 mod frames;
 mod kit;
 mod pixels;
+mod readbacks;
 mod shaders;
 mod upload;

@@ -126,9 +126,9 @@ impl World<'_> {
         let Some((generation, grant, _)) = self.book.grant(buffer, content.frame, &mut Vec::new()) else {
             return;
         };
-        let written = grant
-            .slot
-            .is_some_and(|slot| self.book.memory().get(buffer).is_some_and(|m| m.fill(slot, &content.bytes)));
+        let written = grant.slot.is_some_and(|slot| {
+            self.book.memory().get(buffer).is_some_and(|m| m.fill(slot, 0, &content.bytes))
+        });
         let publication = Publication {
             frame: content.frame,
             len_bytes: content.bytes.len() as u64,
