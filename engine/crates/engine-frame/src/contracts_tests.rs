@@ -341,7 +341,7 @@ fn who_reads_a_texture_back_shares_a_buffer_that_goes_with_the_last_reader() {
 
     assert_eq!(c.declare(&[draws.clone(), also]), []);
     assert_eq!(c.readback(target), Some(id), "the others' stays the same");
-    assert_eq!(c.declare(&[draws.clone()]), []);
+    assert_eq!(c.declare(std::slice::from_ref(&draws)), []);
     assert_eq!(c.readbacks(), [], "nobody looks");
     assert_eq!(c.declare(&[draws, reads]), []);
     assert_eq!(c.readback(target), Some(id));
