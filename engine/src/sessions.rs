@@ -3,7 +3,7 @@ use crate::{args::RunArgs, output, start::Prepared};
 use anyhow::Context as _;
 use engine_host::{
     World,
-    session::{Session, compare},
+    session::{FrameHash, Session, compare},
 };
 use std::{path::Path, process::ExitCode};
 
@@ -32,9 +32,11 @@ pub(crate) fn end(args: &RunArgs, world: &mut World) -> anyhow::Result<()> {
         let hint = "free some space or choose another place";
         format!("the record {} could not be written whole; {hint}", path.display())
     })?;
-    if let Some(path) = written {
-        let shown = path.display();
-        tracing::info!("wrote {shown}; compare it with another run's: engine diff {shown} OTHER");
+    if let Some(recorded) = written {
+        let (shown, hash) = (recorded.path.display(), hex(&recorded.hash));
+        tracing::info!(
+            "wrote {shown}, the hash of its frames is {hash}; compare it with another run's: engine diff {shown} OTHER"
+        );
     }
     Ok(())
 }
@@ -58,7 +60,11 @@ pub(crate) fn diff(a: &Path, b: &Path) -> ExitCode {
     }
     match &compared.difference {
         None => {
-            tracing::info!("no difference in {} frames", compared.frames);
+            tracing::info!(
+                "no difference in {} frames, their hash is {}",
+                compared.frames,
+                hex(&compared.hash)
+            );
             ExitCode::SUCCESS
         }
         Some(what) => {
@@ -66,4 +72,8 @@ pub(crate) fn diff(a: &Path, b: &Path) -> ExitCode {
             ExitCode::from(DIFFERS)
         }
     }
+}
+
+fn hex(hash: &FrameHash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

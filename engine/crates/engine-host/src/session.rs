@@ -1,32 +1,37 @@
 //! A whole run on record: what each cell published, drew and sent in each frame, to be compared with another run.
 //!
 //! The file holds a hash of each publication, pass list and message, and what changed in it, so that a difference can
-//! be told to the byte. Past [`MOST_CONTENT`] only hashes are written. A frame has no hash of its own: its items have theirs.
+//! be told to the byte. Past [`MOST_CONTENT`] only hashes are written. The pixels that came back from the GPU are the renderer's
+//! items. A frame's hash is made of the one before and of its items: whose last hashes are the same, those runs are.
 //!
 //! | entry | tag | holds |
 //! | --- | --- | --- |
 //! | name | 1 | number, text |
 //! | item | 2 | the cell's and the resource's name, frame of the tick, length, hash, what follows: nothing (0), the runs of bytes that changed (1), all bytes as runs, and the next item has no use for them (2) |
-//! | frame | 3 | its number; the items before it are its own |
+//! | frame | 3 | its number, its hash; the items before it are its own |
 //! | end | 4 | nothing follows |
 mod diff;
+mod hash;
 mod read;
 
 pub use diff::{Comparison, DiffError, compare, compare_readers};
+pub use hash::FrameHash;
 pub use read::SessionError;
 
-use crate::{turn::Turn, world::World};
-use engine_frame::packet::SlotMemory as _;
+use crate::{graph::RENDERER, turn::Turn, world::World};
+use engine_frame::{packet::SlotMemory as _, plan::BufferId, slots::Published};
+use hash::{FrameHasher, ItemHash, item_hash};
 use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, BufWriter, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 const MAGIC: &[u8; 8] = b"CELLSESS";
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 /// Bytes that are compared together: one that changed brings these with it.
 const BLOCK: usize = 64;
 /// Bytes of content in a file; of what comes then there are only hashes.
@@ -49,13 +54,17 @@ const END: u8 = 4;
 pub struct Session {
     path: PathBuf,
     out: BufWriter<File>,
-    names: BTreeMap<Box<str>, u32>,
+    names: BTreeMap<Arc<str>, u32>,
+    /// The names by their numbers.
+    texts: Vec<Arc<str>>,
     /// How many names are those of receivers of mail.
     receivers: usize,
     /// What was last written of each resource, by cell and resource.
     last: BTreeMap<(u32, u32), Vec<u8>>,
     /// The items of this frame, by line, cell and resource.
     items: Vec<Item>,
+    /// The hash of the frame before.
+    hash: FrameHash,
     content: u64,
     fault: Option<io::Error>,
 }
@@ -87,9 +96,11 @@ impl Session {
             path: path.to_owned(),
             out,
             names: BTreeMap::new(),
+            texts: Vec::new(),
             receivers: 0,
             last: BTreeMap::new(),
             items: Vec::new(),
+            hash: [0; 16],
             content: 0,
             fault: None,
         })
@@ -100,7 +111,9 @@ impl Session {
             return *number;
         }
         let number = self.names.len() as u32;
-        self.names.insert(name.into(), number);
+        let text: Arc<str> = name.into();
+        self.texts.push(Arc::clone(&text));
+        self.names.insert(text, number);
         self.write(&[&[NAME], &number.to_le_bytes(), &(name.len() as u32).to_le_bytes(), name.as_bytes()]);
         number
     }
@@ -125,23 +138,32 @@ impl Session {
     /// Writes the items that were added, as those of `frame`.
     fn end_frame(&mut self, frame: u64) {
         let mut items = std::mem::take(&mut self.items);
-        // Turns return in any order.
-        items.sort_by_key(|i| (i.line, i.cell, i.resource, i.tick));
+        // Turns return in any order, and names are numbered in the order in which they come.
+        let text = |number: u32| &*self.texts[number as usize];
+        items.sort_by(|a, b| {
+            let names = |i: &Item| (text(i.cell), text(i.resource));
+            a.line.cmp(&b.line).then_with(|| names(a).cmp(&names(b))).then(a.tick.cmp(&b.tick))
+        });
+        let mut frame_hash = FrameHasher::after(&self.hash);
         for item in items.drain(..) {
-            self.write_item(item);
+            let hash = item_hash(&item.bytes);
+            let name = |number: u32| &*self.texts[number as usize];
+            frame_hash.add(name(item.cell), name(item.resource), item.tick, item.bytes.len(), &hash);
+            self.write_item(item, &hash);
         }
         self.items = items;
-        self.write(&[&[FRAME], &frame.to_le_bytes()]);
+        self.hash = frame_hash.finish();
+        let hash = self.hash;
+        self.write(&[&[FRAME], &frame.to_le_bytes(), &hash]);
     }
 
-    fn write_item(&mut self, item: Item) {
-        let hash = blake3::hash(&item.bytes);
+    fn write_item(&mut self, item: Item, hash: &ItemHash) {
         let mut head = vec![ITEM];
         head.extend(item.cell.to_le_bytes());
         head.extend(item.resource.to_le_bytes());
         head.extend(item.tick.to_le_bytes());
         head.extend((item.bytes.len() as u32).to_le_bytes());
-        head.extend(&hash.as_bytes()[..16]);
+        head.extend(hash);
         let is_whole = self.content < MOST_CONTENT;
         head.push(match (is_whole, item.is_mail) {
             (false, _) => HASH,
@@ -177,13 +199,22 @@ impl Session {
     ///
     /// # Errors
     /// The system's, when something could not be written.
-    fn finish(mut self) -> io::Result<PathBuf> {
+    fn finish(mut self) -> io::Result<Recorded> {
         self.write(&[&[END]]);
         match self.fault.take() {
             Some(error) => Err(error),
-            None => self.out.flush().map(|()| self.path),
+            None => self.out.flush().map(|()| Recorded { path: self.path, hash: self.hash }),
         }
     }
+}
+
+/// A session that was written whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its file.
+    pub path: PathBuf,
+    /// The hash of its last frame: that of another run is the same if all frames of both are.
+    pub hash: FrameHash,
 }
 
 /// Returns where `new` differs from `old`, which has the same length.
@@ -210,7 +241,7 @@ impl World {
     ///
     /// # Errors
     /// The system's, when it could not be written whole.
-    pub fn end_session(&mut self) -> io::Result<Option<PathBuf>> {
+    pub fn end_session(&mut self) -> io::Result<Option<Recorded>> {
         self.session.take().map(Session::finish).transpose()
     }
 
@@ -234,6 +265,15 @@ impl World {
         }
         for out in &turn.outcome.outbox {
             session.add_mail(n, &entry.name, &out.to, tick, &out.payload);
+        }
+    }
+
+    /// Adds pixels that came back from the GPU and have been published.
+    pub(crate) fn add_pixels_to_session(&mut self, buffer: BufferId, published: Published) {
+        let Some(session) = &mut self.session else { return };
+        let bytes = self.book.memory().bytes(buffer, published.slot, 0, u64::from(published.len));
+        if let (Some(bytes), Some(contract)) = (bytes, self.contracts.buffer(buffer)) {
+            session.add(usize::MAX, RENDERER, &contract.name, published.frame, bytes);
         }
     }
 

@@ -59,23 +59,22 @@ impl World {
     /// Publishes the pixels that have come back. In lockstep those of the frame before the last and no others, however early
     /// they came.
     pub(super) fn land_readbacks(&mut self) {
-        let frame = self.frame;
-        let lockstep = self.options.lockstep;
-        let (book, contracts) = (&mut self.book, &self.contracts);
-        self.readbacks.retain(|r| {
-            let Some(arrived) = r.came.filter(|_| !lockstep || r.grant.frame + 2 <= frame) else {
-                return true;
-            };
-            let publication = contracts.buffer(r.buffer).filter(|_| arrived).map(|b| Publication {
+        let (frame, lockstep) = (self.frame, self.options.lockstep);
+        let is_due = |r: &ReadbackGrant| r.came.is_some() && (!lockstep || r.grant.frame + 2 <= frame);
+        while let Some(at) = self.readbacks.iter().position(is_due) {
+            let r = self.readbacks.remove(at);
+            let arrived = r.came == Some(true);
+            let publication = self.contracts.buffer(r.buffer).filter(|_| arrived).map(|b| Publication {
                 frame: r.grant.frame,
                 len_bytes: b.capacity().into(),
                 dirty_count: 0,
                 dirty: [DirtyRange { start: 0, end: 0 }; MAX_DIRTY_RANGES],
             });
-            if let Err(fault) = book.settle(r.buffer, r.generation, &r.grant, publication.as_ref()) {
-                tracing::debug!("pixels of frame {} do not count: {fault}", r.grant.frame);
+            match self.book.settle(r.buffer, r.generation, &r.grant, publication.as_ref()) {
+                Ok(Some(published)) => self.add_pixels_to_session(r.buffer, published),
+                Ok(None) => {}
+                Err(fault) => tracing::debug!("pixels of frame {} do not count: {fault}", r.grant.frame),
             }
-            false
-        });
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Compares two sessions: the first frame, cell, resource and byte in which they differ.
-use super::read::{Frame, Seen, SessionError, Sessions};
+use super::{
+    hash::FrameHash,
+    read::{Frame, Seen, SessionError, Sessions},
+};
 use std::{io::Read, path::Path};
 
 /// Why two files cannot be compared.
@@ -15,6 +18,8 @@ pub struct DiffError {
 pub struct Comparison {
     /// Frames that are the same.
     pub frames: u64,
+    /// The hash of the last of them, which all of them are in.
+    pub hash: FrameHash,
     /// The first difference, as a sentence; `None` when there is none.
     pub difference: Option<String>,
     /// What is worth knowing besides: other scenes, files that are cut off.
@@ -59,7 +64,7 @@ fn compare_both<R: Read>(
     if one.about != other.about {
         notes.push(format!("{a_name} is of {}, {b_name} of {}", one.about, other.about));
     }
-    let mut frames = 0;
+    let (mut frames, mut hash) = (0, [0; 16]);
     let difference = loop {
         let first = one.next().map_err(|e| fault(a_name, e))?;
         let second = other.next().map_err(|e| fault(b_name, e))?;
@@ -73,7 +78,7 @@ fn compare_both<R: Read>(
             }
             (Some(f), Some(g)) => match differs(&f, &g, [a_name, b_name]) {
                 Some(what) => break Some(what),
-                None => frames += 1,
+                None => (frames, hash) = (frames + 1, f.hash),
             },
         }
     };
@@ -82,7 +87,7 @@ fn compare_both<R: Read>(
             notes.push(format!("{name} is cut off: its run did not end by itself"));
         }
     }
-    Ok(Comparison { frames, difference, notes })
+    Ok(Comparison { frames, hash, difference, notes })
 }
 
 fn differs(a: &Frame, b: &Frame, names: [&str; 2]) -> Option<String> {

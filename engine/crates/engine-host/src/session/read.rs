@@ -1,5 +1,8 @@
 //! Reads a session, frame by frame; whatever its bytes are, it is understood or refused.
-use super::{ALL, CHANGES, END, FORM, FRAME, HASH, ITEM, MAGIC, NAME};
+use super::{
+    ALL, CHANGES, END, FORM, FRAME, HASH, ITEM, MAGIC, NAME,
+    hash::{FrameHash, FrameHasher, item_hash},
+};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -47,6 +50,8 @@ pub(super) struct Seen {
 pub(super) struct Frame {
     pub(super) number: u64,
     pub(super) items: Vec<Seen>,
+    /// Made of the items and of the frame before's.
+    pub(super) hash: FrameHash,
 }
 
 pub(super) struct Sessions<R> {
@@ -58,6 +63,8 @@ pub(super) struct Sessions<R> {
     held: u64,
     seen: u64,
     most: u64,
+    /// The hash of the frame before.
+    hash: FrameHash,
     /// Whether the file was read to its proper end.
     pub(super) ended: bool,
 }
@@ -88,6 +95,7 @@ impl<R: Read> Sessions<R> {
             held: 0,
             seen: 0,
             most,
+            hash: [0; 16],
             ended: false,
         };
         session.about = session.text().map_err(|e| e.unwrap_or(SessionError::NotSession))?;
@@ -114,7 +122,18 @@ impl<R: Read> Sessions<R> {
                     self.names.insert(number, text);
                 }
                 ITEM => items.push(self.item()?),
-                FRAME => return Ok(Some(Frame { number: self.u64()?, items })),
+                FRAME => {
+                    let number = self.u64()?;
+                    let mut hash = FrameHasher::after(&self.hash);
+                    for s in &items {
+                        hash.add(&s.cell, &s.resource, s.tick, s.len, &s.hash);
+                    }
+                    self.hash = hash.finish();
+                    if self.array::<16>()? != self.hash {
+                        return Err(Some(SessionError::Damaged("the items of a frame do not fit its hash")));
+                    }
+                    return Ok(Some(Frame { number, items, hash: self.hash }));
+                }
                 END => {
                     self.ended = true;
                     return Ok(None);
@@ -153,7 +172,7 @@ impl<R: Read> Sessions<R> {
                 let run = run.ok_or_else(|| damaged("bytes lie outside of their resource"))?;
                 self.from.read_exact(run).map_err(cut_or)?;
             }
-            if blake3::hash(&whole).as_bytes()[..16] != hash {
+            if item_hash(&whole) != hash {
                 return Err(damaged("the bytes of a resource do not fit their hash"));
             }
             bytes = Some(whole);

@@ -36,6 +36,32 @@ fn equal_runs_are_equal_whatever_the_order_in_which_turns_returned() {
 }
 
 #[test]
+fn names_are_put_in_order_by_their_text_and_not_by_which_came_first() {
+    let (a, b) =
+        ([("a", "x", &[1][..]), ("a", "same", &[2][..])], [("b", "same", &[3][..]), ("b", "y", &[4][..])]);
+    let one = [a, b].concat();
+    let other = [b, a].concat();
+    assert_eq!(difference(&[&one], &[&other]), (1, None));
+}
+
+#[test]
+fn a_frame_has_the_hash_of_all_that_was_made_up_to_it() {
+    let hash = |frames: &[Items<'_>]| {
+        let dir = tempfile::tempdir().unwrap();
+        session(&dir.path().join("S"), frames);
+        let compared = compare(&dir.path().join("S"), &dir.path().join("S")).unwrap();
+        (compared.frames, compared.hash)
+    };
+    let (x, y) = (("a", "x", &[1, 2, 3][..]), ("b", "y", &[4][..]));
+    let of: [&[Items<'_>]; 5] =
+        [&[&[x, y], &[x]], &[&[x], &[x, y]], &[&[x, y]], &[&[x, y], &[]], &[&[y, x], &[x]]];
+    let hashes = of.map(hash);
+    assert_eq!(hashes.map(|h| h.0), [2, 2, 1, 2, 2]);
+    assert_eq!(hashes[0], hashes[4], "turns return in any order");
+    assert!((1..4).all(|n| hashes[n].1 != hashes[0].1) && hashes[2].1 != hashes[3].1, "{hashes:?}");
+}
+
+#[test]
 fn the_first_byte_is_found_in_its_frame_cell_and_resource() {
     let mut large = vec![7; 1000];
     let frames = |large: &[u8]| [vec![9; 1000], vec![9; 1000], large.to_vec()];
