@@ -141,10 +141,7 @@ impl<S: Subscriber> Layer<S> for Lines {
             Some(cell) => format!("{name} [{cell}]"),
             None => name.to_owned(),
         };
-        let Words { mut message, rest, cell } = words;
-        if event.metadata().target() == "cell" {
-            message = of_cell(message);
-        }
+        let Words { message, rest, cell } = words;
         // A fault of several lines begins on a line of its own; one that says so itself needs no other head.
         let gap = if message.starts_with('\n') { "" } else { " " };
         let says_so = cell.is_none() && message.trim_start().starts_with(&format!("{name}:"));
@@ -166,36 +163,9 @@ impl<S: Subscriber> Layer<S> for Lines {
     }
 }
 
-/// Returns a message of a cell so that it can neither change the terminal nor pass for a line of somebody else: without
-/// control characters, its lines after the first indented.
-fn of_cell(message: String) -> String {
-    if !message.chars().any(char::is_control) {
-        return message;
-    }
-    let mut shown = String::new();
-    for (n, line) in message.split('\n').enumerate() {
-        if n > 0 {
-            shown.push('\n');
-            if !line.starts_with("  ") {
-                shown.push_str("  ");
-            }
-        }
-        shown.extend(line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }));
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cell_writes_no_line_of_another_and_nothing_to_the_terminal() {
-        let shown = |text: &str| of_cell(text.to_owned());
-        assert_eq!(shown("plain \u{e4}"), "plain \u{e4}");
-        assert_eq!(shown("a\nerror [camera] b\n    c\td"), "a\n  error [camera] b\n    c\td");
-        assert_eq!(shown("\nb\r\x1b[2J\u{9b}"), "\n  b\u{fffd}\u{fffd}[2J\u{fffd}");
-    }
 
     fn texts(part: &LogPart) -> Vec<&str> {
         part.lines.iter().map(|l| l.text.as_str()).collect()

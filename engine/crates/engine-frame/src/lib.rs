@@ -13,6 +13,7 @@
 //! | which passes run, in what order, with what? | [`lists::ListBook`], over [`planner::plan`] and [`order`] |
 //! | what stands in front of a shader? | [`wgsl::header`], [`wgsl::pack_params`] |
 //! | what if it crashes, hangs, is late? | [`supervise`] |
+//! | how is a text of its shown? | [`plain::plain`] |
 //!
 //! A frame, as a host runs it:
 //!
@@ -77,6 +78,7 @@ pub mod mailbox;
 pub mod names;
 pub mod order;
 pub mod packet;
+pub mod plain;
 pub mod plan;
 pub mod planner;
 pub mod ranges;

@@ -14,6 +14,7 @@ use cell_abi::{
     AssetView, Bytes, HostCalls, HostCx, HostTable, LogLevel, Request, SealDesc, Status, table::ParBody,
 };
 use core::ffi::c_void;
+use engine_frame::plain::plain;
 use std::backtrace::Backtrace;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -241,7 +242,8 @@ impl InstanceCx {
         if let ServedBy::Link(link) = &self.services {
             return link.log(level, target, message, file, line);
         }
-        self.lines.push(level, message);
+        let message = plain(message);
+        self.lines.push(level, &message);
         let cell: &str = &self.name;
         match level {
             LogLevel::ERROR => {

@@ -31,7 +31,6 @@ pub mod library;
 pub mod memory;
 pub mod metrics;
 pub mod par;
-mod plain;
 pub mod process_cell;
 pub mod quotas;
 pub mod record;

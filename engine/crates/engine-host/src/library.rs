@@ -6,6 +6,7 @@ use cell_abi::{
     ABI_MAJOR, CELL_TABLE_SYMBOL, CellTable, PORTS_SECTION, SHAPE_SECTION, ports::PortTable,
     shape::ShapeSection, table::FLAG_UNWIND,
 };
+use engine_frame::plain::plain;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use object::{Object, ObjectSection, ObjectSymbol};
 use std::{
@@ -114,17 +115,20 @@ pub fn read_ports(path: &Path) -> Result<PortTable, LibraryError> {
     ports_of(&bytes, path)
 }
 
-pub(crate) fn ports_of(elf: &[u8], path: &Path) -> Result<PortTable, LibraryError> {
+/// Reads the port table out of the content `elf` of the library at `path`.
+///
+/// # Errors
+/// [`LibraryError`] when it is no cell of a fitting ABI.
+pub fn ports_of(elf: &[u8], path: &Path) -> Result<PortTable, LibraryError> {
     let path = || path.to_owned();
-    let file =
-        object::File::parse(elf).map_err(|e| LibraryError::NotElf { path: path(), what: e.to_string() })?;
+    let file = object::File::parse(elf).map_err(|e| LibraryError::NotElf { path: path(), what: said(&e) })?;
     let section =
         file.section_by_name(PORTS_SECTION).ok_or_else(|| LibraryError::NoPorts { path: path() })?;
-    let data = section.data().map_err(|e| LibraryError::BadPorts { path: path(), what: e.to_string() })?;
-    let text = std::str::from_utf8(data)
-        .map_err(|e| LibraryError::BadPorts { path: path(), what: e.to_string() })?;
+    let data = section.data().map_err(|e| LibraryError::BadPorts { path: path(), what: said(&e) })?;
+    let text =
+        std::str::from_utf8(data).map_err(|e| LibraryError::BadPorts { path: path(), what: said(&e) })?;
     let table =
-        PortTable::parse(text).map_err(|e| LibraryError::BadPorts { path: path(), what: e.to_string() })?;
+        PortTable::parse(text).map_err(|e| LibraryError::BadPorts { path: path(), what: said(&e) })?;
     if table.abi.0 != ABI_MAJOR {
         return Err(LibraryError::Abi { path: path(), major: table.abi.0, minor: table.abi.1 });
     }
@@ -135,20 +139,28 @@ pub(crate) fn ports_of(elf: &[u8], path: &Path) -> Result<PortTable, LibraryErro
     Ok(table)
 }
 
+/// Returns what is wrong with a file, which may be a stranger's: words of it are in the sentence.
+fn said(error: &impl std::fmt::Display) -> String {
+    plain(&error.to_string()).into_owned()
+}
+
 /// Returns the text of a library's port table.
 #[must_use]
 pub fn ports_section(elf: &[u8]) -> Option<&[u8]> {
     object::File::parse(elf).ok()?.section_by_name(PORTS_SECTION)?.data().ok()
 }
 
-/// Returns the shape of the state that the cell keeps; `None` when it keeps none.
-pub(crate) fn shape_of(elf: &[u8], path: &Path) -> Result<Option<ShapeSection>, LibraryError> {
+/// Reads the shape of the state that the cell keeps out of the content `elf` of the library at `path`; `None` when it
+/// keeps none.
+///
+/// # Errors
+/// [`LibraryError`] when it is no library, or its shape is broken.
+pub fn shape_of(elf: &[u8], path: &Path) -> Result<Option<ShapeSection>, LibraryError> {
     let path = || path.to_owned();
-    let file =
-        object::File::parse(elf).map_err(|e| LibraryError::NotElf { path: path(), what: e.to_string() })?;
+    let file = object::File::parse(elf).map_err(|e| LibraryError::NotElf { path: path(), what: said(&e) })?;
     let Some(section) = file.section_by_name(SHAPE_SECTION) else { return Ok(None) };
-    let data = section.data().map_err(|e| LibraryError::BadShape { path: path(), what: e.to_string() })?;
-    ShapeSection::parse(data).map_err(|e| LibraryError::BadShape { path: path(), what: e.to_string() })
+    let data = section.data().map_err(|e| LibraryError::BadShape { path: path(), what: said(&e) })?;
+    ShapeSection::parse(data).map_err(|e| LibraryError::BadShape { path: path(), what: said(&e) })
 }
 
 /// A loaded cell library. Never unloaded: its code may be referenced for as long as the process lives.

@@ -7,13 +7,13 @@ use crate::{
     child_wire::{Answer, Packet, ToChild, ToHost, WirePort, WireRead, WireTurn, WireWrite},
     cx::{InstanceCx, LONGEST_NAME, OUTBOX_BYTES, TurnKind, log_level},
     memory::{MemoryTable, Region},
-    plain::plain,
     record::{Record, SlotRead},
     renewal::Renewal,
     spawner, staged,
     turns::{LONG_NICE, LONG_TURN},
 };
 use cell_abi::{InputFrame, Status};
+use engine_frame::plain::plain;
 use engine_sys::{ControlError, ControlSocket, WaitOutcome, create_ring};
 use std::{
     os::fd::{AsFd as _, BorrowedFd},
@@ -140,7 +140,7 @@ impl ProcessCell {
         cell.packet(&hello, &[to_child.as_fd(), to_host.as_fd(), library.as_fd()]).map_err(|e| e.0)?;
         drop(library);
         match cell.receive().map_err(|e| e.0)? {
-            ToHost::Made(made) => made.map_err(plain)?,
+            ToHost::Made(made) => made.map_err(|why| plain(&why).into_owned())?,
             _ => return Err(lost("it answered before it was asked").0),
         }
         cell.made_by = None;
@@ -231,7 +231,7 @@ impl ProcessCell {
             }
             match message {
                 ToHost::Log { level, target, message, file, line } => {
-                    self.keeper.log(level, target, message, file, line);
+                    self.keeper.log(level, &target, &message, &file, line);
                 }
                 ToHost::Asset(path) => self.give_asset(&path)?,
                 ToHost::Seal { desc, len } => self.give_memory(desc, len)?,
@@ -394,6 +394,7 @@ impl ProcessCell {
             io.requests |= requests;
             io.outbox.extend(outbox);
             io.passes = passes.or(io.passes.take());
+            let plain = |text: String| plain(&text).into_owned();
             io.failure = failure.map(plain);
             io.panic = panic.map(|(message, file, line)| (plain(message), plain(file), line));
         }

@@ -7,6 +7,7 @@ use super::{CellPasses, PassFault, PassPlace, PassProblem, PlanInput, SealedInfo
 use crate::{
     contracts::{DeclaredCell, Resource},
     limits::{Limits, MAX_GROUPS_PER_SIDE},
+    plain::plain_name,
     plan::{
         Bound, CellLine, DynamicCount, PlannedBinding, PlannedPass, PlannedWork, ShaderId, TargetId,
         TextureView,
@@ -97,7 +98,7 @@ pub(super) fn resolve(
     let mut drafts = Vec::with_capacity(list.len());
     if r.quotas(list) {
         for (index, pass) in (0_u32..).zip(list) {
-            r.place = Some(PassPlace { index, label: pass.label.as_str().into(), draw: None });
+            r.place = Some(PassPlace { index, label: plain_name(&pass.label).into(), draw: None });
             drafts.push(r.pass(index, pass));
         }
         r.place = None;

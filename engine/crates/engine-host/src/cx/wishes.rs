@@ -4,10 +4,10 @@
 use super::{InstanceCx, ServedBy, TurnIo, TurnKind};
 use crate::{
     assets::Asset,
-    plain::plain,
     sealed::{MAX_BYTES_PER_CELL, SealError, Sealed},
 };
 use cell_abi::{SealDesc, Status};
+use engine_frame::plain::plain;
 use engine_sys::Memfd;
 use std::sync::Arc;
 
@@ -122,7 +122,7 @@ impl InstanceCx {
             }
             Err(e) => {
                 // The path in it is the cell's.
-                self.failed(&plain(e.to_string()));
+                self.failed(&plain(&e.to_string()));
                 self.hand_over().keep_asset(path, None);
                 Err(Status::NOT_FOUND)
             }

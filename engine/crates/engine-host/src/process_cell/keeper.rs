@@ -2,11 +2,9 @@
 //!
 //! All of this comes from the cell: bytes of a stranger, bounded here and logged under the cell's name.
 use super::{Lost, flow::Flow, lost};
-use crate::{
-    cx::InstanceCx,
-    plain::{LONGEST, plain},
-};
+use crate::cx::InstanceCx;
 use cell_abi::LogLevel;
+use engine_frame::plain::LONGEST;
 use engine_sys::{
     ChildProcess, ExitCause,
     jail::{Jailed, Layer, Missing, Offence},
@@ -121,12 +119,12 @@ impl Keeper {
     }
 
     /// Logs a line of the cell.
-    pub(super) fn log(&mut self, level: LogLevel, target: String, message: String, file: String, line: u32) {
+    pub(super) fn log(&mut self, level: LogLevel, target: &str, message: &str, file: &str, line: u32) {
         if self.flow.is_some() {
             self.tell_left_out(Instant::now());
         }
         if self.flow.as_mut().is_none_or(Flow::admits) {
-            self.cx.log(level, &plain(target), &plain(message), &plain(file), line);
+            self.cx.log(level, target, message, file, line);
         }
     }
 
@@ -160,7 +158,7 @@ impl Keeper {
         let text = String::from_utf8_lossy(&lines);
         let mut lines = text.lines().filter(|l| !l.trim().is_empty());
         for line in lines.by_ref().take(MOST_LINES) {
-            self.log(LogLevel::INFO, "output".to_owned(), line.to_owned(), String::new(), 0);
+            self.log(LogLevel::INFO, "output", line, "", 0);
         }
         let left = lines.count();
         if left > 0 && self.flow.as_mut().is_none_or(Flow::admits) {

@@ -293,7 +293,7 @@ pub(crate) fn shown_plainly(rig: &Rig) {
     assert_eq!(world.turn(0, TurnKind::Load, 0).0, Status::FAILED);
     assert_eq!(world.failure(0).unwrap(), "c\u{fffd}\n    d");
     let lines = heard::take();
-    let long = "b".repeat(1000) + " ...";
+    let long = "b".repeat(4000) + " ...";
     for expected in ["a\u{fffd}[2J\n    error [camera] it is broken", &long] {
         assert!(lines.iter().any(|l| l == expected), "{lines:?}");
     }

@@ -1,5 +1,6 @@
 //! Messages about a shader: file, line, caret, in the author's file and never in the declarations before it.
 use super::scan::Refused;
+use engine_frame::plain::plain;
 use std::{error::Error, fmt::Write as _, ops::Range};
 
 /// A shader's text in its two parts, which the compiler sees as one.
@@ -81,7 +82,8 @@ impl Text<'_> {
         labels: impl Iterator<Item = (Range<usize>, &'a str)>,
         notes: &[String],
     ) -> String {
-        let mut out = format!("error: {title}\n");
+        // Words of a stranger's file, or of a list of its passes, are among them.
+        let mut out = format!("error: {}\n", plain(title));
         let mut placed = false;
         let mut in_header = Vec::new();
         for (at, label) in labels {
@@ -101,7 +103,7 @@ impl Text<'_> {
             let _ = writeln!(out, "  = the engine declares, from the cell's ports: `{line}`");
         }
         for note in notes {
-            let _ = writeln!(out, "  = {note}");
+            let _ = writeln!(out, "  = {}", plain(note));
         }
         out.truncate(out.trim_end().len());
         out
@@ -125,8 +127,9 @@ impl Text<'_> {
         let column = line[..column].chars().count() + 1;
         let _ = writeln!(out, "{gutter}--> {}:{number}:{column}", self.path);
         let _ = writeln!(out, "{gutter} |");
-        let _ = writeln!(out, "{number} | {}", short(&format!("{dots}{}", &line[from..])));
-        let _ = writeln!(out, "{gutter} | {}", short(format!("{indent}{carets} {label}").trim_end()));
+        let _ = writeln!(out, "{number} | {}", plain(short(&format!("{dots}{}", &line[from..]))));
+        let _ =
+            writeln!(out, "{gutter} | {}", short(format!("{indent}{carets} {}", plain(label)).trim_end()));
     }
 }
 
@@ -189,6 +192,15 @@ mod tests {
         assert!(m.contains("--> shaders/bloom/bloom.wgsl:3:"), "{m}");
         assert!(m.contains("\n3 | \treturn frame.tim;\n"), "{m}");
         assert!(m.contains(" | \t             ^^^"), "{m}");
+    }
+
+    #[test]
+    fn what_could_change_a_terminal_is_not_shown() {
+        let m = message("fn f() -> f32 { return \u{1b}[2J; }");
+        assert!(m.contains("1 | fn f() -> f32 { return \u{fffd}[2J; }") && !m.contains('\u{1b}'), "{m}");
+        let text = Text { path: "a.wgsl", header: HEADER, body: "" };
+        let forged = text.at_function("x", "pass `a` cannot use `b\nerror [camera] it is broken`");
+        assert!(forged.contains("`b\n    error [camera]"), "{forged}");
     }
 
     #[test]
