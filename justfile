@@ -61,7 +61,7 @@ soak N='10000' SEED='1':
 torture N='10_000_000':
     TORTURE_PUBLICATIONS={{N}} cargo test -p engine-host --test torture -- --nocapture
 
-# Feeds a decoder with libFuzzer: `just fuzz wire`, `just fuzz wgsl 3600`. Their names are in fuzz/src/targets.rs.
+# Feeds a decoder with libFuzzer: `just fuzz wire`, `just fuzz wgsl 3600`. Their names are in fuzz/README.md.
 fuzz NAME SECONDS='600':
     RUSTFLAGS="{{coverage}}" cargo build --release --locked --manifest-path fuzz/Cargo.toml --target x86_64-unknown-linux-gnu --target-dir target/fuzz
     mkdir -p target/fuzz/corpus/{{NAME}} fuzz/corpus/{{NAME}}

@@ -2,7 +2,11 @@
 //! data, and nothing is left behind. `just soak` does 10,000 of them.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../fuzz/src/random.rs"]
+mod random;
+
 use engine_tests::{Engine, Live};
+use random::Random;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -39,20 +43,9 @@ const SCENE: &str = r#"World(name: "Soak", cells: [
 /// Those of them that have nothing to do in a frame.
 const WITHOUT_TICKS: [&str; 2] = ["bloom", "tonemap"];
 
-/// Numbers that look random and are the same for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    /// Returns one of `0..sides`.
-    fn roll(&mut self, sides: u64) -> u64 {
-        // Knuth, MMIX.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
-        if from.is_empty() { None } else { from.get(self.roll(from.len() as u64) as usize) }
-    }
+/// Returns one of `from`.
+fn pick<'a, T>(random: &mut Random, from: &'a [T]) -> Option<&'a T> {
+    from.get(random.below(from.len()))
 }
 
 struct Soak<'a> {
@@ -102,8 +95,8 @@ impl Soak<'_> {
     }
 
     /// Sends a signal to some child. It may have ended by itself meanwhile.
-    fn signal(&mut self, dice: &mut Dice, signal: &str) {
-        if let Some(pid) = dice.pick(&self.live.children()) {
+    fn signal(&mut self, random: &mut Random, signal: &str) {
+        if let Some(pid) = pick(random, &self.live.children()).copied() {
             self.note(format!("kill {signal} {pid}"));
             let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
         }
@@ -118,19 +111,19 @@ impl Soak<'_> {
     }
 
     /// Does something to some cell.
-    fn act(&mut self, dice: &mut Dice) {
-        let name = dice.pick(&self.names).unwrap().clone();
-        let what = match dice.roll(9) {
+    fn act(&mut self, random: &mut Random) {
+        let name = pick(random, &self.names).unwrap().clone();
+        let what = match random.below(9) {
             0 | 1 => {
-                self.signal(dice, "-9");
+                self.signal(random, "-9");
                 "kill"
             }
             2 => {
-                self.signal(dice, "-STOP");
+                self.signal(random, "-STOP");
                 "stop"
             }
             3 => {
-                self.signal(dice, "-SEGV");
+                self.signal(random, "-SEGV");
                 "crash"
             }
             4 => {
@@ -138,12 +131,12 @@ impl Soak<'_> {
                 "restart"
             }
             5 | 6 => {
-                let to = if dice.roll(2) == 0 { "thread" } else { "process" };
+                let to = if random.below(2) == 0 { "thread" } else { "process" };
                 self.tell(&["move", &name, to]);
                 "move"
             }
             7 => {
-                self.build(dice.roll(BUILDS.into()) as u8);
+                self.build(random.below(BUILDS.into()) as u8);
                 self.tell(&["swap", "twin"]);
                 "swap"
             }
@@ -310,9 +303,9 @@ fn random_kills_stops_swaps_moves_and_restarts_cost_nobody_but_the_cell_and_leav
     soak.until_well();
     let (held, memory) = (soak.holds_at_rest(), soak.memory_kib());
 
-    let mut dice = Dice(seed);
+    let mut random = Random::new(seed);
     for n in 1..=actions {
-        soak.act(&mut dice);
+        soak.act(&mut random);
         if n % ROUND == 0 || n == actions {
             soak.until_well();
         }

@@ -1,30 +1,9 @@
 //! Inputs from good ones, the same in each run: what stands in for a fuzzer where there is none.
 
-/// Numbers at random, the same ones for the same seed.
-pub(crate) struct Random(u64);
+#[path = "random.rs"]
+mod random;
 
-impl Random {
-    /// Starts a row of numbers.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Returns the next number.
-    #[allow(clippy::should_implement_trait, reason = "it never ends; private where a test includes it")]
-    pub(crate) fn next(&mut self) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Returns a number below `end`; 0 if that is 0.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        (self.next() % (end as u64).max(1)) as usize
-    }
-}
+pub(crate) use random::Random;
 
 /// Numbers at which things change.
 const EDGES: [u64; 12] = [0, 1, 2, 16, 255, 256, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1 << 63, u64::MAX];

@@ -5,7 +5,7 @@
 
 #[path = "../../../../fuzz/src/mutate.rs"]
 mod mutate;
-#[path = "../../../../fuzz/src/targets.rs"]
+#[path = "../../../../fuzz/src/targets/mod.rs"]
 mod targets;
 
 use mutate::{Random, mutate};
@@ -64,6 +64,7 @@ macro_rules! tests {
 
 // About half a minute of one core in all.
 tests! {
+    elf: 300_000,
     ports: 300_000,
     shape: 400_000,
     saved: 400_000,
@@ -76,6 +77,8 @@ tests! {
     wgsl: 40_000,
     records: 60_000,
     session: 200_000,
+    ctl_requests: 100_000,
+    ctl_answers: 60_000,
 }
 
 /// A decoder that trusts a length: what the tests above must be able to see.

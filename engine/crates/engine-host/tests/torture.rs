@@ -14,6 +14,8 @@
 mod child;
 #[path = "torture/peer.rs"]
 mod peer;
+#[path = "../../../../fuzz/src/random.rs"]
+mod random;
 #[path = "torture/slot.rs"]
 mod slot;
 
@@ -25,7 +27,8 @@ use engine_host::{
 };
 use engine_scene::Placement;
 use peer::{Reader, Writer};
-use slot::{LINE, Random};
+use random::Random;
+use slot::LINE;
 use std::{collections::VecDeque, process::ExitCode, sync::Arc, time::Instant};
 
 const WRITERS: usize = 3;

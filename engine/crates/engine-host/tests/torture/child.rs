@@ -1,7 +1,10 @@
 //! The children: writers and readers that speak the engine's messages.
 #![expect(unsafe_code, reason = "slots in memory that other processes read and write")]
 
-use crate::slot::{self, LINE, Random};
+use crate::{
+    random::Random,
+    slot::{self, LINE},
+};
 use cell_abi::{BufHeader, DirtyRange, Status};
 use engine_host::child_wire::{Answer, MAX_PACKET, Packet, ToChild, ToHost, WireRead, WireTurn, WireWrite};
 use engine_sys::{

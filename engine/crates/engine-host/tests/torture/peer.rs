@@ -1,7 +1,7 @@
 //! The host's side of a child: what it was granted, what it holds, and its end of the messages.
 use crate::{
     child::{ARGUMENT, Order, RING},
-    slot::Random,
+    random::Random,
 };
 use engine_frame::{plan::BufferId, slots::Grant};
 use engine_host::{

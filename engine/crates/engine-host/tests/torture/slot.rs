@@ -1,32 +1,10 @@
 //! What lies in a slot: lines of 64 bytes, the last of which says of which frame they are and what they add up to.
 //!
 //! The words of each line are random, so that lines of two frames do not add up.
+use crate::random::Random;
 
 /// Bytes of a line, and of an element of the buffers.
 pub(crate) const LINE: usize = 64;
-
-/// Numbers at random, the same ones for the same seed.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Returns a number below `end`.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-}
 
 fn sum(lines: &[u8]) -> u64 {
     let (words, _) = lines.as_chunks::<8>();
