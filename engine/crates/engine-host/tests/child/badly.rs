@@ -29,6 +29,8 @@ struct Case {
 
 /// Each costs the child its process, before its instance is made or in its first turn.
 const CASES: &[Case] = &[
+    Case { name: "stillborn", does: |_| unreachable!("it never begins"), says: "exited with code 5" },
+    Case { name: "leaves", does: |_| std::process::exit(4), says: "its process is over: exited with code 4" },
     Case { name: "tag", does: |bad| bad.push(&[99, 1]), says: "the unknown tag 99" },
     Case { name: "empty", does: |bad| bad.push(&[]), says: "a piece of a message" },
     Case { name: "piece", does: |bad| (0..9).for_each(|_| bad.push(&[0])), says: "a piece of a message" },
@@ -80,8 +82,13 @@ pub(crate) fn run_if_bad() -> Option<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.nth(2)?;
     let case = name.strip_prefix("bad-")?;
+    if case == "stillborn" {
+        // Before it takes what every child is given first.
+        return Some(ExitCode::from(5));
+    }
     let mut bad = Bad::start();
     match case {
+        "floods" => floods(&mut bad),
         "hostile" => hostile(&mut bad),
         "writes" => writes(&mut bad),
         "seals" => seals(&mut bad),
@@ -224,6 +231,18 @@ fn writes(bad: &mut Bad) {
     bad.in_turn(&failed("c\x1b\nd"));
 }
 
+/// How many lines one that floods the log writes.
+const FLOOD: u64 = 20_000;
+
+fn floods(bad: &mut Bad) {
+    bad.wait_for_turn();
+    for n in 0..FLOOD {
+        let (target, file) = (String::new(), String::new());
+        bad.say(&ToHost::Log { level: LogLevel::INFO, target, message: format!("drop {n}"), file, line: 1 });
+    }
+    bad.say(&answer());
+}
+
 /// Asks for memory twice and fills none of it.
 fn seals(bad: &mut Bad) {
     let desc = SealDesc {
@@ -249,7 +268,11 @@ fn seals(bad: &mut Bad) {
 }
 
 fn world<'a>(rig: &'a Rig, case: &str) -> World<'a> {
-    let line = format!(r#"(cell: "faulty", name: "bad-{case}", quotas: (shared_mib: 1))"#);
+    world_of(rig, case, "quotas: (shared_mib: 1)")
+}
+
+fn world_of<'a>(rig: &'a Rig, case: &str, more: &str) -> World<'a> {
+    let line = format!(r#"(cell: "faulty", name: "bad-{case}", {more})"#);
     rig.world(&format!("World(cells: [{line}])"), Process)
 }
 
@@ -304,4 +327,22 @@ pub(crate) fn memory_counts(rig: &Rig) {
     world.make(0).unwrap();
     assert_eq!(world.turn(0, TurnKind::Load, 0).0, Status::FAILED);
     assert_eq!(world.failure(0).unwrap(), format!("614400 bytes, status {}", Status::QUOTA.0));
+}
+
+pub(crate) fn floods_no_log(rig: &Rig) {
+    for (trust, all) in [("Own", true), (r#"Untrusted(read: ["camera"], write: ["scene_color"])"#, false)] {
+        heard::listen();
+        let mut world = world_of(rig, "floods", &format!("at: Process, trust: {trust}"));
+        world.make(0).unwrap();
+        assert_eq!(world.turn(0, TurnKind::Load, 0).0, Status::OK);
+        // What is left to be said is said at its end.
+        drop(world);
+        let lines = heard::take();
+        let shown = lines.iter().filter(|l| l.starts_with("drop ")).count() as u64;
+        let left = |l: &String| l.strip_suffix(" more lines of it are left out")?.parse::<u64>().ok();
+        let left: u64 = lines.iter().filter_map(left).sum();
+        assert_eq!(shown + left, FLOOD, "{trust}: each line is shown or counted");
+        // A hundred in a second; on a machine that takes long there are more seconds.
+        assert!(if all { left == 0 } else { shown < FLOOD / 4 }, "{trust}: {shown} lines are shown");
+    }
 }

@@ -359,3 +359,12 @@ impl World<'_> {
         self.lines[n].cx.io().assets.iter().map(|a| a.0.to_string()).collect()
     }
 }
+
+/// Runs both cells of a world for some frames and returns all that they published and handed over.
+pub(crate) fn run(world: &mut World, frames: u64) -> Vec<Seen> {
+    let mut seen = world.start();
+    for frame in 0..frames {
+        seen.extend(world.frame(frame));
+    }
+    seen
+}

@@ -33,7 +33,7 @@ pub(crate) fn count(pid: u32, run: impl FnOnce()) -> Counts {
         fn drop(&mut self) {
             self.0.store(END, Ordering::Release);
             // It does nothing but wake the tracer, which sees each signal first.
-            crate::signal(self.1, "CONT");
+            crate::system::signal(self.1, "CONT");
         }
     }
     let state = AtomicU8::new(START);
