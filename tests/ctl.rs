@@ -6,7 +6,11 @@ use serde_json::Value;
 use std::{
     fs,
     io::{Read as _, Write as _},
-    os::unix::{fs::PermissionsExt as _, net::UnixStream, process::CommandExt as _},
+    os::unix::{
+        fs::PermissionsExt as _,
+        net::{UnixListener, UnixStream},
+        process::CommandExt as _,
+    },
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -17,7 +21,7 @@ const EXE: &str = env!("CARGO_BIN_EXE_engine");
 const RUN: [&str; 5] = ["--headless", "--frames", "1000000", "--size", "32x18"];
 /// Ends a wait that hangs. A watchdog, not a measure.
 const WATCHDOG: Duration = Duration::from_secs(120);
-/// Tells [`a_stranger_s_side`] which socket to try.
+/// Tells [`a_stranger_s_side`] which socket to try, and [`a_stranger_s_engine`] where to open one.
 const STRANGER: &str = "CTL_TEST_SOCKET";
 
 /// A user's place for sockets, and what they do.
@@ -442,11 +446,8 @@ fn somebody_else_is_refused_whatever_the_file_s_rights_say() {
         desk.refuses(&["list"]).contains("no folder that only you may use"),
         "and a client does not trust it"
     );
-    let me = Command::new("id").arg("-u").output().unwrap().stdout;
-    if me == b"0\n" {
-        let mut stranger = Command::new(std::env::current_exe().unwrap());
-        stranger.args(["--ignored", "--exact", "a_stranger_s_side", "--nocapture"]).env(STRANGER, &socket);
-        let out = stranger.uid(65534).gid(65534).current_dir("/").output().unwrap();
+    if is_root() {
+        let out = stranger("a_stranger_s_side", &socket).output().unwrap();
         let said = [out.stdout, out.stderr].map(|o| String::from_utf8_lossy(&o).into_owned()).concat();
         assert!(out.status.success() && said.contains("not user 65534"), "{said}");
         live.until("only user 0 may use this engine's socket, not user 65534");
@@ -456,7 +457,59 @@ fn somebody_else_is_refused_whatever_the_file_s_rights_say() {
     live.assert_running();
 }
 
-/// Run by the test above as another user.
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
+}
+
+/// Runs the other side of a test as another user.
+fn stranger(test: &str, socket: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", test, "--nocapture"]).env(STRANGER, socket);
+    command.uid(65534).gid(65534).current_dir("/");
+    command
+}
+
+#[test]
+fn an_engine_of_somebody_else_is_told_nothing_wherever_its_socket_lies() {
+    if !is_root() {
+        return eprintln!("not run as root: no process of another user can be made");
+    }
+    let (desk, open) = (Desk::new(), tempfile::tempdir().unwrap());
+    fs::set_permissions(open.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let theirs = open.path().join("theirs.sock");
+    let mut engine = stranger("a_stranger_s_engine", &theirs).stdout(Stdio::null()).spawn().unwrap();
+    desk.until("the stranger listens", || theirs.exists());
+    // As if they had found a way into the folder.
+    let folder = desk.runtime.path().join("cell");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::rename(&theirs, folder.join("4194305.sock")).unwrap();
+    for args in [&["list"][..], &["quit"], &["list", "--engine", "4194305"]] {
+        let why = desk.refuses(args);
+        assert!(why.contains("the engine 4194305 does not answer"), "{args:?}: {why}");
+        assert!(why.contains("belongs to an engine of somebody else"), "{args:?}: {why}");
+    }
+    assert!(folder.join("4194305.sock").exists(), "it is not taken for a dead one");
+    assert!(engine.wait().unwrap().success(), "three came and said nothing");
+}
+
+/// Run by the test above as another user: an engine that writes down what it is told.
+#[test]
+#[ignore = "the other side of another test"]
+fn a_stranger_s_engine() {
+    let path = PathBuf::from(std::env::var_os(STRANGER).unwrap());
+    // Under its name there is always somebody who listens.
+    let making = path.with_extension("making");
+    let listener = UnixListener::bind(&making).unwrap();
+    fs::rename(&making, &path).unwrap();
+    for _ in 0..3 {
+        let mut told = Vec::new();
+        listener.accept().unwrap().0.read_to_end(&mut told).unwrap();
+        assert_eq!(String::from_utf8_lossy(&told), "");
+    }
+}
+
+/// Run by the test before that as another user.
 #[test]
 #[ignore = "the other side of another test"]
 fn a_stranger_s_side() {

@@ -113,8 +113,13 @@ impl Panorama {
 }
 
 #[cfg(test)]
+#[path = "../../../fuzz/src/mutate.rs"]
+mod mutate;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+    use mutate::{Random, mutate};
 
     fn radiance_file() -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -133,6 +138,32 @@ mod tests {
             let e = Panorama::decode("a.hdr", &bytes[..cut]).expect_err("cut").to_string();
             assert!(e.starts_with("a.hdr: "), "{e}");
         }
+    }
+
+    fn openexr_file() -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        let picture = image::Rgb32FImage::from_fn(8, 4, |x, y| image::Rgb([x as f32, y as f32, 100.0]));
+        picture.write_to(&mut bytes, ImageFormat::OpenExr).expect("writes to memory");
+        bytes.into_inner()
+    }
+
+    /// As the targets of `fuzz/`, which know no cells.
+    #[test]
+    fn a_changed_picture_is_read_whole_or_refused_by_name() {
+        let seeds = [radiance_file(), openexr_file()];
+        let words: [&[u8]; 4] = [b"-Y 1 +X ", b"\n\n", b"compression\0", b"dataWindow\0"];
+        let (mut random, mut read) = (Random::new(9), 0);
+        for _ in 0..6000 {
+            match Panorama::decode("a.hdr", &mutate(&seeds, &words, &mut random)) {
+                Ok(p) => {
+                    assert_eq!(p.pixels.len(), p.width as usize * p.height as usize);
+                    assert!(p.pixels.iter().flatten().all(|v| v.is_finite() && *v >= 0.0));
+                    read += 1;
+                }
+                Err(e) => assert!(e.to_string().starts_with("a.hdr: "), "{e}"),
+            }
+        }
+        assert!(read > 100, "{read}");
     }
 
     #[test]

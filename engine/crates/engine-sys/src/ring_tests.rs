@@ -153,6 +153,41 @@ proptest! {
     }
 }
 
+/// A peer that changes a length again and again while it is looked at: it is taken once, checked, then used.
+#[test]
+fn a_length_that_changes_while_it_is_read_is_one_of_those_it_was() {
+    const HUGE: u32 = 1 << 31;
+    let (mut popped, mut refused) = (0, 0);
+    // Until both have come, which the test runner's watchdog bounds: on one processor it may take a while.
+    while popped < 200 || refused < 200 {
+        let (mut tx, mut rx, map) = ring(256);
+        tx.try_push(&[&[7; 40]]).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    for len in [HUGE, 40, 8, WRAP, 40, 0] {
+                        poke_u32(&map, 0, len);
+                    }
+                }
+            });
+            let mut out = Vec::new();
+            for _ in 0..1000 {
+                match rx.try_pop(&mut out) {
+                    Ok(true) => {
+                        assert!([0, 8, 40].contains(&out.len()), "{}", out.len());
+                        popped += 1;
+                        break;
+                    }
+                    Ok(false) => break,
+                    Err(_) => refused += 1,
+                }
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+}
+
 #[test]
 fn a_million_messages_arrive_in_order() {
     const COUNT: u64 = 1_000_000;

@@ -138,9 +138,38 @@ fn readable(bytes: &[u8]) -> Option<String> {
 }
 
 #[cfg(test)]
+#[path = "../../../../../fuzz/src/mutate.rs"]
+mod mutate;
+
+#[cfg(test)]
 mod tests {
     use super::super::Layer;
+    use super::mutate::{Random, mutate};
     use super::*;
+
+    /// As the targets of `fuzz/`, which cannot reach it.
+    #[test]
+    fn whatever_comes_is_bounded_and_can_be_shown() {
+        let (ours, theirs) = ControlSocket::pair().unwrap();
+        let mut reports = Reports::new(ours);
+        let path = [&head(libc::SYS_openat)[..], b"/etc/passwd\0more"].concat();
+        let seeds =
+            [entered(&[Missing::new(Layer::Landlock, "too old")]), path, head(libc::SYS_ptrace).to_vec()];
+        let (mut random, mut seen) = (Random::new(5), 0);
+        for _ in 0..30_000 {
+            let packet = mutate(&seeds, &[b"\x1b[2J", b"\n", b"\0"], &mut random);
+            if theirs.send(&packet[..packet.len().min(MAX_PACKET + 1)], &[]).is_err() {
+                // An empty one is none.
+                continue;
+            }
+            for offence in reports.take().offences {
+                let shown = offence.to_string();
+                assert!(shown.len() < 1000 && !shown.contains(char::is_control), "{shown:?}");
+                seen += offence.count;
+            }
+        }
+        assert!(seen > 1000, "{seen}");
+    }
 
     #[test]
     fn packets_of_strangers_are_bounded_counted_and_never_believed_twice() {
