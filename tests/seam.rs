@@ -209,6 +209,22 @@ fn pixels_come_back_to_all_that_read_them_two_frames_after_they_were_drawn() {
     }
 }
 
+/// G2: what a cell writes into its shared buffer is what the GPU has of it.
+#[test]
+fn share_buffer_roundtrip() {
+    for tier in ["inplace", "snapshot", "staging"] {
+        let engine = Engine::new(EXE).env("RENDER_UPLOAD", tier);
+        for at in ["Thread", "Process"] {
+            let text = format!("(cell: \"probe\", at: {at}, with: (does: \"round trip\")),");
+            let ran = lockstep(&engine, &text, &["--frames", "12"]).ok();
+            // The probe compares what came back, and panics when a word is another.
+            let said = lines(&ran, "probe");
+            assert_eq!(said.last(), Some(&"in frame 11 frame 9 has come back"), "{at}, {tier}:\n{}", ran.log);
+            assert_eq!(ran.cell("probe")["restarts"], 0, "{at}, {tier}:\n{}", ran.log);
+        }
+    }
+}
+
 #[test]
 fn nobody_waits_for_pixels_to_come_back() {
     let engine = Engine::new(EXE);

@@ -13,7 +13,10 @@ fn record(engine: &Engine, name: &str, cells: &str, args: &[&str]) -> PathBuf {
     let mut all = vec!["--scene", &scene, "--headless", "--lockstep", "--frames", "20", "--size", "16x16"];
     all.extend(["--backend", "noop", "--record", path.to_str().unwrap()]);
     all.extend(args);
-    let _ = engine.raw(&all).ok().says(&["the hash of its frames is ", "compare it with another run's: engine diff "]);
+    let _ = engine
+        .raw(&all)
+        .ok()
+        .says(&["the hash of its frames is ", "compare it with another run's: engine diff "]);
     path
 }
 

@@ -16,6 +16,10 @@ const BAD = vec4f(1.0, 0.0, 0.0, 1.0);
     return frame.index * 100u + u32(in.position.x) * 10u + u32(in.position.y);
 }
 
+@fragment fn copied(in: Full) -> @location(0) u32 {
+    return tally[u32(in.position.y) * 5u + u32(in.position.x)];
+}
+
 @vertex fn point(dot: Dot) -> @builtin(position) vec4f {
     return vec4f(dot.at, 0.0, 1.0);
 }

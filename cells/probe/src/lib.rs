@@ -43,6 +43,11 @@ signal_receptor! {
     },
 }
 
+/// Returns what the echo of a frame shows: the frame, the column and the row in one number.
+fn numbers(frame: u64) -> impl Iterator<Item = u32> {
+    (0..15).map(move |n| frame as u32 * 100 + n % 5 * 10 + n / 5)
+}
+
 /// Returns how often this thread has waited for something. No cell in a sandbox can know.
 fn waits() -> String {
     let status = std::fs::read_to_string("/proc/thread-self/status").expect("a thread may look at itself");
@@ -140,7 +145,11 @@ impl Cell for Probe {
                 info!("in frame {} it is told {}", cx.frame().0, *cx.told());
                 cx.says().set(&(cx.frame().0 as u32));
             }
-            does @ ("echo" | "echo and look" | "watch") => {
+            does @ ("echo" | "echo and look" | "watch" | "round trip") => {
+                if does == "round trip" {
+                    let words: Vec<u32> = numbers(cx.frame().0).collect();
+                    cx.tally().write(&words);
+                }
                 let look = || (does == "echo and look").then(waits);
                 let waited = look();
                 let echo = cx.echo();
@@ -151,8 +160,7 @@ impl Cell for Probe {
                     assert!(texels.is_empty() && echo.at(4, 2) == [0.0; 4]);
                     return info!("in frame {frame} nothing has come back");
                 };
-                let expected = (0..15).map(|n| drawn as u32 * 100 + n % 5 * 10 + n / 5);
-                assert!(texels.iter().copied().eq(expected), "of frame {drawn}: {texels:?}");
+                assert!(texels.iter().copied().eq(numbers(drawn)), "of frame {drawn}: {texels:?}");
                 assert_eq!(echo.at(4, 2), [texels[14] as f32, 0.0, 0.0, 1.0]);
                 info!("in frame {frame} frame {drawn} has come back");
             }
@@ -182,6 +190,7 @@ impl Cell for Probe {
                 p.full("show").read(trail).write(picture);
             }
             "echo" | "echo and look" => drop(p.full("number").write(echo)),
+            "round trip" => drop(p.full("copied").read(tally).write(echo)),
             "cycle" => drop(p.full("relay").read(taken).write(given)),
             "large" => drop(p.full("fill").write(large)),
             "lends a mesh" | "draws a lent mesh" => {
