@@ -46,23 +46,30 @@ fn a_build_that_makes_something_else_is_told_of_and_takes_over() {
     live.assert_running();
 }
 
+/// Runs the cell in lockstep, with another build from its first tick on and these acts.
+fn lockstep_swap(rig: &Rig, frames: &str, acts: &[&str]) -> Live {
+    rig.build("do well");
+    let scene = rig.scene("waits: true", "Thread");
+    let report = rig.engine.out().join("lockstep.json");
+    let args = ["--scene", &scene, "--lockstep", "--headless", "--frames", frames, "--size", "16x16"];
+    let waits = rig.engine.out().join("faulty-waits");
+    fs::write(&waits, "").unwrap();
+    let acts: Vec<&str> = acts.iter().flat_map(|a| ["--act", a]).collect();
+    let args = [&args[..], &acts, &["--report", report.to_str().unwrap()]].concat();
+    let mut live = Live::start(&rig.engine, &args);
+    // The cell waits in its first tick until its library was replaced.
+    live.until("[faulty] it waits");
+    rig.build("do right");
+    fs::remove_file(&waits).unwrap();
+    assert!(live.end().success(), "{}", live.seen.join("\n"));
+    live
+}
+
 #[test]
 fn a_swap_in_lockstep_falls_between_the_same_two_frames_in_each_run() {
     let rig = Rig::new();
-    // The cell waits in its first tick until its library was replaced.
     let run = || {
-        rig.build("do well");
-        let scene = rig.scene("waits: true", "Thread");
-        let report = rig.engine.out().join("lockstep.json");
-        let args = ["--scene", &scene, "--lockstep", "--headless", "--frames", "120", "--size", "16x16"];
-        let waits = rig.engine.out().join("faulty-waits");
-        fs::write(&waits, "").unwrap();
-        let args = [&args[..], &["--act", "10:swap:faulty", "--report", report.to_str().unwrap()]].concat();
-        let mut live = Live::start(&rig.engine, &args);
-        live.until("[faulty] it waits");
-        rig.build("do right");
-        fs::remove_file(&waits).unwrap();
-        assert!(live.end().success(), "{}", live.seen.join("\n"));
+        let live = lockstep_swap(&rig, "120", &["10:swap:faulty"]);
         let took_over = live.seen.iter().find(|l| l.contains(" took over after frame ")).cloned();
         let at = took_over.and_then(|l| Some(l.rsplit_once(' ')?.1.to_owned()));
         (at, ticks(live.seen.iter().map(String::as_str)))
@@ -71,6 +78,16 @@ fn a_swap_in_lockstep_falls_between_the_same_two_frames_in_each_run() {
     assert_eq!(counted, (0..120).map(|n| (n, n + 1)).collect::<Vec<_>>(), "no tick is left out");
     assert_eq!(at.as_deref(), Some("40"), "after the tick with its state and 30 more");
     assert_eq!((at, counted), run());
+}
+
+#[test]
+fn in_lockstep_nobody_waits_for_the_shadow_of_a_cell_that_is_switched_off() {
+    let rig = Rig::new();
+    let live = lockstep_swap(&rig, "60", &["10:swap:faulty", "15:disable:faulty", "30:enable:faulty"]);
+    let counted = ticks(live.seen.iter().map(String::as_str));
+    assert_counts_on(&counted, &live.seen.join("\n"));
+    let off = counted.iter().filter(|t| (15..30).contains(&t.0)).count();
+    assert_eq!((off, counted.last().unwrap().0), (0, 59), "{counted:?}");
 }
 
 #[test]
