@@ -81,11 +81,13 @@ fn a_swap_in_lockstep_falls_between_the_same_two_frames_in_each_run() {
 }
 
 #[test]
-fn in_lockstep_nobody_waits_for_the_shadow_of_a_cell_that_is_switched_off() {
+fn in_lockstep_the_shadow_of_a_cell_that_is_switched_off_ends_with_the_ticks_it_has() {
     let rig = Rig::new();
     let live = lockstep_swap(&rig, "60", &["10:swap:faulty", "15:disable:faulty", "30:enable:faulty"]);
+    let told = live.seen.join("\n");
+    assert!(told.contains(": 4 ticks in its shadow: what it makes is equal"), "{told}");
     let counted = ticks(live.seen.iter().map(String::as_str));
-    assert_counts_on(&counted, &live.seen.join("\n"));
+    assert_counts_on(&counted, &told);
     let off = counted.iter().filter(|t| (15..30).contains(&t.0)).count();
     assert_eq!((off, counted.last().unwrap().0), (0, 59), "{counted:?}");
 }
