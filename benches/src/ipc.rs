@@ -36,6 +36,8 @@ const LOOK: Duration = Duration::from_millis(4);
 pub(crate) enum Way {
     /// A word each, both spin.
     BareSpin,
+    /// A word and 64 bytes each, in plain code, both spin: what a slot and its header cannot beat.
+    BytesSpin,
     /// A word each and the futex calls, both sleep.
     BareSleep,
     /// A slot and its header each, both spin.
@@ -47,7 +49,8 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    const ALL: [Self; 5] = [Self::BareSpin, Self::BareSleep, Self::SlotSpin, Self::TurnSpin, Self::TurnSleep];
+    const ALL: [Self; 6] =
+        [Self::BareSpin, Self::BytesSpin, Self::BareSleep, Self::SlotSpin, Self::TurnSpin, Self::TurnSleep];
 
     /// Returns whether one core suffices: each side sleeps while the other has its turn.
     fn sleeps(self) -> bool {
@@ -120,6 +123,7 @@ impl Pair {
             self.round += 1;
             match way {
                 Way::BareSpin => self.bare_spin()?,
+                Way::BytesSpin => self.bytes_spin()?,
                 Way::BareSleep => self.words.sleep_round(self.round as u32),
                 Way::SlotSpin => self.slot_spin()?,
                 Way::TurnSpin => self.turn(None)?,
@@ -137,6 +141,14 @@ impl Pair {
         spin(&mut self.child, || {
             (words.theirs.load(std::sync::atomic::Ordering::Acquire) == round).then_some(())
         })
+    }
+
+    fn bytes_spin(&mut self) -> anyhow::Result<()> {
+        let ([ours, theirs], round) = (self.words.flags(), self.round);
+        ours.say(round);
+        spin(&mut self.child, || theirs.is(round).then_some(()))?;
+        ensure!(theirs.holds(round), "the bytes are another round's");
+        Ok(())
     }
 
     fn slot_spin(&mut self) -> anyhow::Result<()> {

@@ -121,6 +121,49 @@ pub(super) struct Page {
     pub(super) theirs: Line<AtomicU64>,
     asks: Line<AtomicU32>,
     answers: Line<AtomicU32>,
+    /// Payloads beside the two flags: three in turn, as slots are.
+    ours_bytes: [Line<Payload>; 3],
+    theirs_bytes: [Line<Payload>; 3],
+}
+
+/// 64 bytes that go with a flag.
+#[repr(transparent)]
+struct Payload([AtomicU64; SLOT_BYTES / 8]);
+
+impl Payload {
+    fn write(&self, round: u64) {
+        for (word, value) in self.0.iter().zip(round..) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    fn holds(&self, round: u64) -> bool {
+        self.0.iter().zip(round..).all(|(word, value)| word.load(Ordering::Relaxed) == value)
+    }
+}
+
+/// One side of the bare program with a payload.
+pub(super) struct Flag<'a> {
+    word: &'a AtomicU64,
+    bytes: &'a [Line<Payload>; 3],
+}
+
+impl Flag<'_> {
+    /// Says `round`, with its bytes.
+    pub(super) fn say(&self, round: u64) {
+        self.bytes[usize::from(slot_of(round))].write(round);
+        self.word.store(round, Ordering::Release);
+    }
+
+    /// Returns whether `round` was said.
+    pub(super) fn is(&self, round: u64) -> bool {
+        self.word.load(Ordering::Acquire) == round
+    }
+
+    /// Returns whether its bytes are all there.
+    pub(super) fn holds(&self, round: u64) -> bool {
+        self.bytes[usize::from(slot_of(round))].holds(round)
+    }
 }
 
 /// Its mapping.
@@ -137,6 +180,12 @@ impl std::ops::Deref for Words {
 impl Words {
     pub(super) fn new(map: MapRw) -> Self {
         Self(map)
+    }
+
+    /// Returns the flag and the bytes of the process that measures, and those of the one that answers.
+    pub(super) fn flags(&self) -> [Flag<'_>; 2] {
+        let (ours, theirs) = (&self.ours_bytes, &self.theirs_bytes);
+        [Flag { word: &self.ours, bytes: ours }, Flag { word: &self.theirs, bytes: theirs }]
     }
 
     /// Asks with a word and sleeps until it is answered: two futex calls.

@@ -85,6 +85,15 @@ impl Peer {
                 self.words.theirs.store(round, Ordering::Release);
                 Ok(())
             }
+            Way::BytesSpin => {
+                let [asked, answer] = self.words.flags();
+                while !asked.is(round) {
+                    spin_loop();
+                }
+                ensure!(asked.holds(round), "the bytes are another round's");
+                answer.say(round);
+                Ok(())
+            }
             Way::BareSleep => {
                 self.words.sleep_answer(round as u32);
                 Ok(())
