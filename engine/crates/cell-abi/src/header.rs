@@ -66,6 +66,7 @@ impl BufHeader {
 
     /// Returns the publication made under `stamp`, or `None` if that turn published nothing here.
     #[must_use]
+    #[inline]
     pub fn published(&self, stamp: u32) -> Option<Publication> {
         // SYNC: pairs with the release store in `BufHeader::publish`.
         if self.ready.load(Ordering::Acquire) != stamp {
