@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Memfd`] | shared memory of a fixed size, and its seals |
 //! | [`MapRw`], [`MapRo`], [`SealedMap`] | mappings of it; only sealed memory is ever a `&[u8]` without `unsafe` |
+//! | [`CopyMemory`] | memory of this process that several threads fill at once |
 //! | [`RingProducer`], [`RingConsumer`] | a byte ring in shared memory, between threads or processes |
 //! | [`ControlSocket`] | packets and file descriptors between the engine and a child |
 //! | [`ChildProcess`] | the engine's own executable, run again, watched and ended by a pidfd |
@@ -54,7 +55,7 @@ pub use clock::local_time;
 pub use copy::{copy_in, copy_out};
 pub use fds::{CONTROL_FD, ControlError, ControlSocket, MAX_FDS};
 pub use limits::OpenFiles;
-pub use map::{MapRo, MapRw, OutOfRange, SealedMap};
+pub use map::{CopyMemory, MapRo, MapRw, OutOfRange, SealedMap};
 pub use memfd::{ForeignMemfdError, Memfd, MemfdError, Seals};
 pub use process::{ProcessUse, process_use};
 #[cfg(not(loom))]

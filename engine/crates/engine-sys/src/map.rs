@@ -5,7 +5,7 @@
 use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 use thiserror::Error;
 
 use crate::copy::{copy_in, copy_out, copy_out_raw};
@@ -43,6 +43,14 @@ impl Mapping {
         Ok(unsafe { self.ptr.as_ptr().add(start) })
     }
 
+    /// To be called for writable mappings only.
+    fn copy_in(&self, src: &[u8], offset: usize) -> Result<(), OutOfRange> {
+        let dst = self.at(offset, src.len())?;
+        // SAFETY: the range is mapped and writable; references into it exist only under the promise of `bytes`.
+        unsafe { copy_in(src, dst) };
+        Ok(())
+    }
+
     fn copy_out(&self, offset: usize, dst: &mut [u8]) -> Result<(), OutOfRange> {
         let src = self.at(offset, dst.len())?;
         // SAFETY: the range is mapped and readable; `dst` is our own memory.
@@ -64,6 +72,41 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: the range is ours and no borrow of `self` is left. The only failure is a bad range, which it is not.
         let _ = unsafe { munmap(self.ptr.as_ptr().cast(), self.len) };
+    }
+}
+
+/// Memory of this process alone, zeroed at first, that any thread may copy bytes into and out of. Pages that were never
+/// touched take no memory. Who copies out what is being copied in meanwhile gets a mixture: say who may when.
+#[derive(Debug)]
+pub struct CopyMemory(Mapping);
+
+impl CopyMemory {
+    /// Reserves `len` bytes, at least one.
+    ///
+    /// # Errors
+    /// The system's, when it gives no memory.
+    pub fn new(len: usize) -> std::io::Result<Self> {
+        let prot = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
+        let ptr = unsafe { mmap_anonymous(std::ptr::null_mut(), len, prot, MapFlags::PRIVATE) }?;
+        let ptr = NonNull::new(ptr.cast()).expect("the kernel maps nothing at address 0 unless asked to");
+        Ok(Self(Mapping { ptr, len }))
+    }
+
+    /// Copies `src` to `offset`.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] if it does not fit; nothing is written then.
+    pub fn copy_in(&self, src: &[u8], offset: usize) -> Result<(), OutOfRange> {
+        self.0.copy_in(src, offset)
+    }
+
+    /// Copies `dst.len()` bytes from `offset` out.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] if there are not as many.
+    pub fn copy_out(&self, offset: usize, dst: &mut [u8]) -> Result<(), OutOfRange> {
+        self.0.copy_out(offset, dst)
     }
 }
 
@@ -100,10 +143,7 @@ impl MapRw {
     /// # Errors
     /// [`OutOfRange`] if it does not fit; nothing is written then.
     pub fn copy_in(&self, src: &[u8], offset: usize) -> Result<(), OutOfRange> {
-        let dst = self.0.at(offset, src.len())?;
-        // SAFETY: the range is mapped and writable; references into it exist only under the promise of `bytes`.
-        unsafe { copy_in(src, dst) };
-        Ok(())
+        self.0.copy_in(src, offset)
     }
 
     /// Copies `len` bytes at `from_offset` of `from` to `offset`, each read once, whoever may be writing them meanwhile.
@@ -340,6 +380,23 @@ mod tests {
         let sealed = SealedMap::new(&memfd).unwrap();
         assert_eq!(&sealed[..], &[7; LEN]);
         assert_eq!(errno(&MapRw::new(&memfd).unwrap_err()), Some(Errno::PERM));
+    }
+
+    #[test]
+    fn own_memory_is_zeroed_and_filled_by_several_threads_at_once() {
+        let memory = CopyMemory::new(LEN).unwrap();
+        std::thread::scope(|scope| {
+            for n in 0..4_u8 {
+                let memory = &memory;
+                scope.spawn(move || memory.copy_in(&[n + 1; 1000], usize::from(n) * 1000).unwrap());
+            }
+        });
+        let mut all = [0; 4001];
+        memory.copy_out(0, &mut all).unwrap();
+        assert!(all[..4000].iter().enumerate().all(|(at, b)| usize::from(*b) == at / 1000 + 1));
+        assert_eq!(all[4000], 0);
+        assert!(memory.copy_in(&[1; 2], LEN - 1).is_err() && memory.copy_out(LEN, &mut [0]).is_err());
+        assert!(CopyMemory::new(usize::MAX).is_err());
     }
 
     #[test]
