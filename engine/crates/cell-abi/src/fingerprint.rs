@@ -42,6 +42,17 @@ impl Fingerprint {
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
+    /// Returns the first 128 bits: what a message says of its route ([`crate::MessageHead`]).
+    #[must_use]
+    pub const fn key(&self) -> [u8; 16] {
+        let (mut key, mut n) = ([0; 16], 0);
+        while n < key.len() {
+            key[n] = self.0[n];
+            n += 1;
+        }
+        key
+    }
+
     /// Returns all 256 bits as 64 hexadecimal digits, in the order of the bytes.
     #[must_use]
     pub fn to_hex(&self) -> String {

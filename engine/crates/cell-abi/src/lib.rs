@@ -14,6 +14,7 @@ mod fingerprint;
 pub mod header;
 pub mod host;
 pub mod input;
+pub mod message;
 pub mod ports;
 pub mod record;
 pub mod saved;
@@ -24,6 +25,7 @@ pub use fingerprint::Fingerprint;
 pub use header::{BufHeader, DirtyRange};
 pub use host::HostCalls;
 pub use input::{InputFrame, Key, MouseButton};
+pub use message::{CallStatus, MessageHead, MessageKind};
 pub use record::{MailView, PortView, SlotView, TickRecord};
 pub use table::{
     AssetView, Bytes, CellState, CellTable, HostCx, HostTable, LogLevel, Request, SealDesc, SealKind, Status,

@@ -32,7 +32,7 @@ pub use difference::difference;
 pub use parse::{Body, FieldShape, Shape, ShapeError, TypeShape, VariantShape};
 pub use protein::Protein;
 pub use section::{ShapeSection, StateShape, section, section_len};
-pub use write::{text, text_len, to_text};
+pub use write::{fingerprint, text, text_len, to_text};
 
 /// The first line of each canonical text: the form of the bytes. It names the version of rkyv and the features
 /// that are pinned in the workspace.

@@ -62,9 +62,15 @@ fn items(cell: &Path, rate: &str) -> TokenStream {
         #[allow(unused_imports, reason = "for cells without `Save`")]
         use ::cell::__private::SavesNothing as _;
     };
+    // And so for what it serves.
     quote! {
         impl ::cell::__private::Plugin for #cell {
             type Contract = ThisContract;
+            const ROUTES: &'static [::cell::__private::Served<Self>] = {
+                #[allow(unused_imports, reason = "for cells that serve nothing")]
+                use ::cell::__private::ServesNothing as _;
+                ::cell::__private::Serves::<#cell>::ROUTES
+            };
             fn load(
                 &mut self,
                 cx: &mut ::cell::Load<'_, ThisContract>,

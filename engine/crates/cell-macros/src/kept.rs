@@ -1,5 +1,5 @@
 //! Reading a struct or enum that is to be sent or kept: its fields, and every reason against it.
-mod types;
+pub(crate) mod types;
 
 use crate::faults::{Faults, did_you_mean};
 use proc_macro2::{Ident, Span, TokenStream};

@@ -1,8 +1,10 @@
-//! The macros of `cell`: [`signal_receptor!`], [`export!`], [`macro@Gpu`], [`macro@Protein`] and [`macro@Save`].
+//! The macros of `cell`: [`signal_receptor!`], [`export!`], [`macro@service`], [`macro@Gpu`], [`macro@Protein`]
+//! and [`macro@Save`].
 //!
 //! All logic is in plain functions over `proc_macro2`, tested without a compiler: `grammar` reads
 //! `signal_receptor!` into a tree and collects every fault, `contract` writes the items, `params` and `ports` are
-//! the two halves of both. `kept` reads what is sent or kept, `protein` and `save` write what is needed for it. The generated code names everything through `::cell`.
+//! the two halves of both. `kept` reads what is sent or kept, `protein` and `save` write what is needed for it; `service` does
+//! both for interfaces and handlers. The generated code names everything through `::cell`.
 //!
 //! Neighbours: `cell` re-exports these macros and holds what the generated code calls. This crate must not know
 //! what a port is used for.
@@ -19,6 +21,7 @@ mod params;
 mod ports;
 mod protein;
 mod save;
+mod service;
 
 /// Declares a cell's ports and parameters.
 ///
@@ -43,6 +46,22 @@ pub fn export(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 #[proc_macro_derive(Gpu)]
 pub fn gpu(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     gpu::derive(input.into()).into()
+}
+
+/// Declares an interface, or serves one.
+///
+/// On a module of functions without bodies, which stands in a `cells/NAME-api` crate, it makes a `Client` with a method
+/// for each. `#[cell::service(button_service)]` on an `impl` of a cell lets its functions with `#[cell::handler]` serve
+/// it. See the page `docs/calling-cells.md`.
+#[proc_macro_attribute]
+pub fn service(attribute: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    service::expand(attribute.into(), item.into()).into()
+}
+
+/// Marks a function that serves the interface which `#[cell::service(..)]` on its `impl` names.
+#[proc_macro_attribute]
+pub fn handler(_: proc_macro::TokenStream, _: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    service::stray_handler().into()
 }
 
 /// Makes a struct or an enum a message, or a part of one or of saved state: gives it a shape and a checked form in

@@ -1,4 +1,4 @@
-//! Messages that cross the seam as rkyv bytes: pass lists.
+//! Messages that cross the seam as rkyv bytes: pass lists, and the form of all others.
 //!
 //! A cell builds a [`PassList`] through `cell::Passes`; the host decodes it with [`decode`], which checks every
 //! byte, and copies it before use. A pass names ports by their index in the cell's own port table and sealed
@@ -54,7 +54,23 @@ pub fn encode<T>(message: &T) -> AlignedVec
 where
     T: for<'a> Serialize<HighSerializer<AlignedVec, ArenaHandle<'a>, Error>>,
 {
-    rkyv::to_bytes::<Error>(message).expect("plain values, strings and vectors always serialise")
+    encode_after(&[], message)
+}
+
+/// Returns `head` and the bytes of `message` behind it, aligned to 16. `head` is a whole number of 16 bytes long.
+///
+/// # Panics
+/// As [`encode`].
+#[must_use]
+pub fn encode_after<T>(head: &[u8], message: &T) -> AlignedVec
+where
+    T: for<'a> Serialize<HighSerializer<AlignedVec, ArenaHandle<'a>, Error>>,
+{
+    debug_assert!(head.len().is_multiple_of(16), "what follows is aligned to 16");
+    let mut out = AlignedVec::with_capacity(head.len() + size_of_val(message));
+    out.extend_from_slice(head);
+    rkyv::api::high::to_bytes_in::<_, Error>(message, out)
+        .expect("plain values, strings and vectors always serialise")
 }
 
 /// Lists and boxes inside one another that are still read: each takes stack, which a forged message must not exhaust.

@@ -1,5 +1,5 @@
 //! What `signal_receptor!` makes: a contract; and what `export!` makes of a cell: a plugin.
-use crate::{Cx, Load, LoadError, Passes, params::DecodeParams};
+use crate::{Cx, Load, LoadError, Passes, calls::Served, params::DecodeParams};
 use cell_abi::ports::Text;
 
 /// Everything a cell declares. Made by [`crate::signal_receptor!`], which also makes a typed constant for each
@@ -31,6 +31,9 @@ pub struct Binding {
 pub trait Plugin: Default + Send + 'static {
     /// What it declares.
     type Contract: Contract;
+    /// What it serves.
+    #[doc(hidden)]
+    const ROUTES: &'static [Served<Self>];
     /// Reads assets and seals resources.
     ///
     /// # Errors

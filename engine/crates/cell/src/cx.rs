@@ -1,15 +1,20 @@
 //! A tick: what a cell sees and does in it.
 use crate::{
-    Contract, FrameIndex, Gpu, History, InputFrame, Pixels, UniformWriter, View, Writer, host::Host, par,
-    ports::Format, raw, writer::Writes,
+    Contract, FrameIndex, Gpu, History, InputFrame, Pixels, Service, Synapse, TaskCx, UniformWriter, View,
+    Writer, calls::Exchange, contract::Plugin, host::Host, par, ports::Format, raw, writer::Writes,
 };
-use cell_abi::{PortView, Request, Status, TickRecord};
+use cell_abi::{MessageHead, PortView, Request, Status, TickRecord};
+use core::future::Future;
+use std::sync::Arc;
 
 /// What every turn has.
 pub(crate) struct Turn<'r> {
     pub(crate) record: &'r TickRecord,
     pub(crate) host: &'r Host,
     pub(crate) writes: &'r Writes,
+    pub(crate) exchange: &'r Arc<Exchange>,
+    /// Whether it is to be called for mail, though it has no tick of its own.
+    pub(crate) serves: bool,
 }
 
 /// One tick of a cell with the contract `C`: everything it may see, and where its results go.
@@ -119,7 +124,8 @@ impl<'r, C: Contract> Cx<'r, C> {
         self.params_changed
     }
 
-    /// Returns the messages of this tick, ordered by (the sender's line in the scene, its sequence).
+    /// Returns the messages of this tick, ordered by (the sender's line in the scene, its sequence). Those of calls
+    /// and signals went to their handlers and to who waits for them.
     ///
     /// ```no_run
     /// # use cell::prelude::*;
@@ -131,12 +137,30 @@ impl<'r, C: Contract> Cx<'r, C> {
     /// }
     /// # }
     /// ```
-    pub fn mail(&self) -> impl ExactSizeIterator<Item = Mail<'r>> + use<'r, C> {
-        raw::mail(self.turn.record).iter().map(|m| Mail {
+    pub fn mail(&self) -> impl Iterator<Item = Mail<'r>> + use<'r, C> {
+        let all = raw::mail(self.turn.record).iter().map(|m| Mail {
             from: core::str::from_utf8(raw::mail_bytes(m.from, m)).unwrap_or(""),
             bytes: raw::mail_bytes(m.payload, m),
             sequence: m.sequence,
-        })
+        });
+        all.filter(|m| !MessageHead::is_in(m.bytes))
+    }
+
+    /// Connects to the cell called `cell` in the scene, by the client of the interface that it serves:
+    /// `cx.synapse::<button_service::Client>("panel")`. It may be kept; nothing goes out before the first call.
+    #[must_use]
+    pub fn synapse<S: Service>(&self, cell: &str) -> S {
+        S::over(Synapse::grow(self.turn.exchange, cell))
+    }
+
+    /// Starts a task: code that may wait for answers while the cell goes on. It runs in the turns of this instance and
+    /// ends with it. `T` is the cell: `cx.spawn(async |cx: TaskCx<Self>| ...)`; see [`TaskCx`].
+    pub fn spawn<T, F>(&self, task: impl FnOnce(TaskCx<T>) -> F)
+    where
+        T: Plugin<Contract = C>,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.task().spawn(task);
     }
 
     /// Sends `bytes` to the cell called `to` in the scene; it gets them in the next frame.
@@ -180,7 +204,13 @@ impl<'r, C: Contract> Cx<'r, C> {
     /// What a cell without a `tick` says once.
     #[doc(hidden)]
     pub fn no_tick(&self) {
-        self.turn.host.request(Request::NO_TICKS);
+        if !self.turn.serves {
+            self.turn.host.request(Request::NO_TICKS);
+        }
+    }
+
+    pub(crate) fn exchange(&self) -> &Arc<Exchange> {
+        self.turn.exchange
     }
 
     fn port(&self, index: u16) -> &'r PortView {

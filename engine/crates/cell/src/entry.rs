@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "the C border: raw state and record pointers")]
 use crate::{
     Contract, Cx, Load, Passes, Save,
+    calls::{Exchange, Tasks, take_mail},
     contract::Plugin,
     cx::Turn,
     host::Host,
@@ -15,7 +16,10 @@ use cell_abi::{
     table::{FLAG_TICKS, FLAG_UNWIND, SinkFn},
 };
 use core::ffi::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 /// An instance of a plugin: its host apart from the rest, so that a turn has the one while it changes the other.
 struct Instance<T: Plugin> {
@@ -27,6 +31,9 @@ struct Instance<T: Plugin> {
 struct State<T: Plugin> {
     writes: Writes,
     params: Option<Versioned<<T::Contract as Contract>::Params>>,
+    exchange: Arc<Exchange>,
+    /// Before the cell: a task that is dropped may hold what the cell lent it.
+    tasks: Tasks,
     cell: T,
 }
 
@@ -79,7 +86,8 @@ unsafe extern "C" fn create<T: Plugin>(
     log::install();
     guard(&host, || {
         let writes = Writes::new(T::Contract::PORTS.len());
-        let state = State::<T> { writes, params: None, cell: T::default() };
+        let (exchange, tasks) = (Exchange::new(&host), Tasks::default());
+        let state = State::<T> { writes, params: None, exchange, tasks, cell: T::default() };
         let instance = Box::new(Instance { host, state });
         // SAFETY: `out` is not null and the host's to be written.
         unsafe { out.write(Box::into_raw(instance).cast()) };
@@ -109,8 +117,15 @@ unsafe extern "C" fn tick<T: Plugin>(state: *mut CellState, record: *const TickR
         turn::<T>(state, record, |host, state, record| {
             let params = current(&mut state.params);
             let changed = !core::mem::replace(&mut params.ticked, true);
-            let turn = Turn { record, host, writes: &state.writes };
-            state.cell.tick(&mut Cx::new(turn, &params.value, changed));
+            let (exchange, cell) = (&state.exchange, &mut state.cell);
+            exchange.begin(record.frame);
+            let turn = Turn { record, host, writes: &state.writes, exchange, serves: !T::ROUTES.is_empty() };
+            let mut cx = Cx::new(turn, &params.value, changed);
+            // Answers before the tick, so that it sees what came of them, and calls that it makes go out with it.
+            take_mail(record, host, cell, &mut cx, exchange);
+            state.tasks.run(exchange, cell);
+            cell.tick(&mut cx);
+            state.tasks.run(exchange, cell);
             state.writes.publish(record);
             Status::OK
         })

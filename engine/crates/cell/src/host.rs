@@ -29,6 +29,11 @@ impl Host {
         Self { table: unsafe { &*table }, cx }
     }
 
+    /// Returns a number that tells the instance from all others that live.
+    pub(crate) fn instance(&self) -> usize {
+        self.cx.addr()
+    }
+
     /// Runs `f` with this as the current thread's instance; it must not unwind.
     #[inline]
     pub(crate) fn enter<R>(&self, f: impl FnOnce() -> R) -> R {

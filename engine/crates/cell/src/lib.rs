@@ -39,6 +39,7 @@
 
 extern crate self as cell;
 
+mod calls;
 mod contract;
 mod cx;
 mod draw;
@@ -62,11 +63,12 @@ pub mod testing;
 mod view;
 mod writer;
 
+pub use calls::{Call, CallError, Called, Drift, Message, Route, Service, Synapse, TaskCx};
 pub use cell_abi::{
     Fingerprint, FrameIndex, InputFrame, Key, MouseButton, ports::TextureFormat, saved::SavedError,
     shape::Protein,
 };
-pub use cell_macros::{Gpu, Protein, Save, export, signal_receptor};
+pub use cell_macros::{Gpu, Protein, Save, export, handler, service, signal_receptor};
 pub use cell_wire::{Blend, Compare, Count, Cull, DecodeError, Topology};
 pub use contract::{Binding, Contract};
 pub use cx::{Cx, Mail, SendError};
@@ -91,6 +93,7 @@ mod keeping_state {}
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{
+        calls::{Answer, Reply, Served, Server, Serves, ServesNothing},
         contract::Plugin,
         entry::table,
         forms::{As, Own, Sorted, checked},

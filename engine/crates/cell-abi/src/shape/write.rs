@@ -2,6 +2,7 @@
 //!
 //! Work lists, no recursion: `const` evaluation ends at 128 frames, and a type may be nested deeper than that.
 use super::{FORMAT, Field, Named, Node, Parts, Ref, out::Out};
+use crate::Fingerprint;
 
 /// The most types that one shape may reach.
 const MAX_TYPES: usize = 256;
@@ -28,6 +29,22 @@ pub const fn text<const N: usize>(root: Ref) -> [u8; N] {
     let len = write(root, &mut out);
     assert!(len == N, "the length of a shape's text is `text_len` of it");
     out
+}
+
+/// The longest text of which [`fingerprint`] is found.
+const MAX_TEXT: usize = 16 << 10;
+
+/// Returns the fingerprint of the canonical text of `root`; in `const` evaluation of generic code too, where
+/// [`text`] cannot be called.
+///
+/// # Panics
+/// As [`text`], and when the text is longer than 16 KiB.
+#[must_use]
+pub const fn fingerprint(root: Ref) -> Fingerprint {
+    let mut out = [0; MAX_TEXT];
+    let len = write(root, &mut out);
+    assert!(len <= MAX_TEXT, "the shape of a message is longer than 16 KiB: make it of fewer types");
+    Fingerprint::of(out.split_at(len).0)
 }
 
 /// Returns the canonical text of `root`.
@@ -330,6 +347,8 @@ mod tests {
                         enum Leaf\n  Bare\n  Of\n    0 Box<Tree>\n";
         assert_eq!(core::str::from_utf8(&TEXT), Ok(expected));
         assert_eq!(to_text(Tree::SHAPE), expected);
+        const FINGERPRINT: Fingerprint = fingerprint(Tree::SHAPE);
+        assert_eq!(FINGERPRINT, Fingerprint::of(expected.as_bytes()));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) fn form(ty: &Type, faults: &mut Faults) -> Form {
 }
 
 /// Notes everything in a type that cannot be kept.
-pub(super) fn check(ty: &Type, faults: &mut Faults) {
+pub(crate) fn check(ty: &Type, faults: &mut Faults) {
     let why = match ty {
         Type::Array(array) => return check(&array.elem, faults),
         Type::Paren(paren) => return check(&paren.elem, faults),
