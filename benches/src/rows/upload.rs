@@ -169,6 +169,7 @@ impl Side {
             memory: Arc::clone(&self.memory) as _,
             counts: Vec::new(),
             params: Vec::new(),
+            readbacks: Vec::new(),
             capture,
         };
         self.frame += 1;
