@@ -6,7 +6,7 @@ use crate::{
     child_ring::{Inlet, Outlet, RING_BYTES},
     child_wire::{Answer, Packet, ToChild, ToHost, WirePort, WireRead, WireTurn, WireWrite},
     cx::{InstanceCx, LONGEST_NAME, OUTBOX_BYTES, TurnKind, log_level},
-    memory::{MemoryTable, Region},
+    memory::{BufferMemory, MemoryTable, Region},
     record::{Record, SlotRead},
     renewal::Renewal,
     spawner, staged,
@@ -22,6 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+mod copies;
 mod end;
 mod flow;
 mod keeper;
@@ -30,6 +31,7 @@ mod start;
 mod twin;
 mod wishes;
 
+use copies::Copies;
 use keeper::Keeper;
 use twin::Twins;
 
@@ -72,6 +74,8 @@ pub struct ProcessCell {
     known: Vec<Known>,
     /// What an untrusted cell writes; our own writes the book's regions.
     twins: Option<Twins>,
+    /// What an untrusted cell reads; our own reads the book's regions.
+    copies: Option<Copies>,
     turn: WireTurn,
     out: Vec<u8>,
     bytes: Vec<u8>,
@@ -116,6 +120,7 @@ impl ProcessCell {
             cx: Arc::clone(cx),
             known: Vec::new(),
             twins: cx.rights().grants.is_some().then(Twins::default),
+            copies: cx.rights().grants.is_some().then(Copies::default),
             turn: WireTurn::default(),
             out: Vec::new(),
             bytes: Vec::new(),
@@ -323,15 +328,21 @@ impl ProcessCell {
     /// Fills the message with a record, after the child has all regions that it names.
     fn fill(&mut self, kind: TurnKind, record: &Record) -> Result<(), Lost> {
         for port in &record.ports {
-            let regions = [port.read, port.previous].map(|r| r.map(|r| r.buffer));
             if let Some(memory) = port.write.and_then(|w| record.memory.get(w.buffer)) {
                 self.offer_written(&memory.region)?;
             }
-            for buffer in regions.into_iter().flatten() {
-                if let Some(memory) = record.memory.get(buffer).filter(|m| m.region.is_ready()) {
+            for read in [port.read, port.previous].into_iter().flatten() {
+                let memory = record.memory.get(read.buffer).filter(|m| m.region.is_ready());
+                if let Some(memory) = memory.filter(|_| self.copies.is_none()) {
                     self.offer(&memory.region, false)?;
                 }
             }
+        }
+        if let Some(mut copies) = self.copies.take() {
+            let taken = copies.take(&self.cx.name, record);
+            let offered = taken.and_then(|()| copies.regions().try_for_each(|r| self.offer(r, false)));
+            self.copies = Some(copies);
+            offered?;
         }
         let t = &mut self.turn;
         t.forget.clear();
@@ -368,7 +379,10 @@ impl ProcessCell {
                     behind: w.behind,
                 });
             }
-            let (read, previous) = (wire_read(&record.memory, p.read), wire_read(&record.memory, p.previous));
+            let [read, previous] = [p.read, p.previous].map(|read| match &self.copies {
+                Some(copies) => copies.wire(&record.memory, read),
+                None => wire_read(&record.memory, read),
+            });
             t.ports.push(WirePort { read, previous, blend: p.blend, write });
         }
         Ok(())
@@ -411,10 +425,17 @@ impl ProcessCell {
 fn wire_read(memory: &MemoryTable, read: Option<SlotRead>) -> Option<WireRead> {
     let r = read?;
     let m = memory.get(r.buffer).filter(|m| m.region.is_ready())?;
-    Some(WireRead {
-        region: m.region.id,
-        offset: m.offset(Some(r.slot)) as u64,
-        len: r.len.min(m.part.capacity) as u64,
-        frame: r.frame,
-    })
+    Some(WireRead::of(m, r))
+}
+
+impl WireRead {
+    /// Says where in `memory` a child finds a publication.
+    fn of(memory: &BufferMemory, read: SlotRead) -> Self {
+        Self {
+            region: memory.region.id,
+            offset: memory.offset(Some(read.slot)) as u64,
+            len: read.len.min(memory.part.capacity) as u64,
+            frame: read.frame,
+        }
+    }
 }
