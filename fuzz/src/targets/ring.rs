@@ -12,8 +12,9 @@ pub(super) const PIECES: Target = Target { name: "inlet", run: play::<(Outlet, I
 /// Bytes of the ring that is scribbled on, and of the header before them.
 const RING: usize = 256;
 const RING_HEADER: usize = 256;
-/// A ring that nobody writes comes to an end after so many messages: a record takes 16 bytes.
-const MOST: usize = RING / 16;
+/// A ring that nobody writes comes to an end after so many messages: a record takes 16 bytes, and there may be as many
+/// behind those that were known of.
+const MOST: usize = 2 * RING / 16;
 /// More steps show no more.
 const STEPS: usize = 64;
 
