@@ -1,7 +1,11 @@
 //! The bytes of kept turns.
 //!
-//! A turn is two entries: what it was given, and what came of it. Input and parameters are there when they are not
-//! those of the turn before.
+//! A turn is two entries: what it was given, and what came of it. Both are short, since they are made for each tick of
+//! each cell: what is as it was in the turn before, or follows from it, is left out. So the first turn is whole.
+mod known;
+
+pub(super) use known::Known;
+
 use super::{
     sum::sum,
     turns::{Content, KeptAsset, KeptEnd, KeptPort, KeptPublication, KeptRead, KeptTurn, KeptWrite},
@@ -13,11 +17,12 @@ use crate::{
     },
     cx::Outgoing,
     memory::SLOTS,
-    record::{Letter, Record, SlotRead},
+    record::{Letter, PortSlots, Record, SlotRead},
     turn::Work,
 };
-use cell_abi::{DirtyRange, InputFrame};
+use cell_abi::DirtyRange;
 use engine_frame::plan::CellLine;
+use known::{Given, next_frame, next_time, same};
 use std::sync::Arc;
 
 const BEGIN: u8 = 1;
@@ -29,12 +34,8 @@ const LOST: u64 = u64::MAX - 1;
 /// Stands for scratch memory.
 const SCRATCH: u8 = u8::MAX;
 
-/// What an entry leaves out because the reader knows it from the turn before.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Known {
-    pub(super) input: Option<InputFrame>,
-    pub(super) params: Option<u64>,
-}
+/// A port that is as in the turn before.
+const SAME_PORT: u8 = 1 << 7;
 
 /// Writes what a turn of `record` is given; `content` says where what it reads is.
 pub(super) fn write_begin(
@@ -45,15 +46,24 @@ pub(super) fn write_begin(
     makes: bool,
     mut content: impl FnMut(usize, &SlotRead) -> Content,
 ) {
-    let input = (known.input != Some(record.input)).then_some(record.input);
-    let params = (known.params != Some(record.params_version)).then(|| Arc::clone(&record.params));
-    (known.input, known.params) = (Some(record.input), Some(record.params_version));
-    let numbers = [record.frame, record.dt_ns, record.time_ns, record.seed, record.params_version];
-    write_head(w, flags(work, makes, false), record.steps, numbers, record.screen_px);
-    w.option(params.as_ref(), |w, p| w.bytes(p));
-    w.option(input.as_ref(), |w, i| w.input(i));
-    w.u32(record.ports.len() as u32);
-    for (n, p) in record.ports.iter().enumerate() {
+    let r = record;
+    let given = Given {
+        work,
+        makes,
+        again: false,
+        frame: r.frame,
+        steps: r.steps,
+        dt_ns: r.dt_ns,
+        time_ns: r.time_ns,
+        seed: r.seed,
+        screen_px: r.screen_px,
+        params_version: r.params_version,
+        params: &r.params,
+        input: &r.input,
+        behind: &r.behind,
+        mail: &r.mail,
+    };
+    let port = |(n, p): (usize, &PortSlots)| {
         let mut read = |r: &SlotRead| KeptRead {
             slot: r.slot,
             len: u32::try_from(r.len).unwrap_or(u32::MAX),
@@ -67,22 +77,63 @@ pub(super) fn write_begin(
             behind: s.behind,
         });
         let (newest, previous) = (p.read.as_ref().map(&mut read), p.previous.as_ref().map(&mut read));
-        write_port(w, &KeptPort { read: newest, previous, blend: p.blend, write });
-    }
-    write_behind_and_mail(w, &record.behind, &record.mail);
+        KeptPort { read: newest, previous, blend: p.blend, write }
+    };
+    write_given(w, known, &given, r.ports.iter().enumerate().map(port));
 }
 
-/// Writes what each turn has, at once: this is done for each tick of each cell.
-fn write_head(w: &mut Writer<'_>, flags: u8, steps: u32, numbers: [u64; 5], screen_px: [u32; 2]) {
-    let mut head = [0; 54];
-    (head[0], head[1]) = (BEGIN, flags);
-    head[2..6].copy_from_slice(&steps.to_le_bytes());
-    for (n, v) in numbers.iter().enumerate() {
-        head[6 + 8 * n..14 + 8 * n].copy_from_slice(&v.to_le_bytes());
-    }
-    head[46..50].copy_from_slice(&screen_px[0].to_le_bytes());
-    head[50..].copy_from_slice(&screen_px[1].to_le_bytes());
+/// Writes what a turn was given, for a reader who knows `known`.
+fn write_given(
+    w: &mut Writer<'_>,
+    known: &mut Known,
+    given: &Given<'_>,
+    ports: impl ExactSizeIterator<Item = KeptPort>,
+) {
+    let same = known.take(given, ports.len());
+    let is_same = |bit| same & bit != 0;
+    let mut head = [0; 11];
+    (head[0], head[1], head[2]) = (BEGIN, flags(given.work, given.makes, given.again), same);
+    head[3..].copy_from_slice(&given.seed.to_le_bytes());
     w.raw(&head);
+    if !is_same(same::TERMS) {
+        w.u32(given.steps);
+        w.u64(given.dt_ns);
+        w.u32(given.screen_px[0]);
+        w.u32(given.screen_px[1]);
+    }
+    if !is_same(same::FRAME) {
+        w.u64(given.frame);
+    }
+    if !is_same(same::TIME) {
+        w.u64(given.time_ns);
+    }
+    if !is_same(same::PARAMS) {
+        w.u64(given.params_version);
+        w.bytes(given.params);
+    }
+    if !is_same(same::INPUT) {
+        w.input(given.input);
+    }
+    if !is_same(same::PORTS) {
+        w.u32(ports.len() as u32);
+        known.ports.clear();
+    }
+    for (n, port) in ports.enumerate() {
+        match known.ports.get_mut(n) {
+            Some(before) if *before == port => w.u8(SAME_PORT),
+            Some(before) => {
+                write_port(w, &port);
+                *before = port;
+            }
+            None => {
+                write_port(w, &port);
+                known.ports.push(port);
+            }
+        }
+    }
+    if !is_same(same::EMPTY) {
+        write_behind_and_mail(w, given.behind, given.mail);
+    }
 }
 
 fn flags(work: Work, makes: bool, again: bool) -> u8 {
@@ -145,33 +196,46 @@ pub(super) fn mail_sum(outbox: &[Outgoing]) -> u64 {
 
 /// Writes what came of a turn.
 pub(super) fn write_end(w: &mut Writer<'_>, end: &KeptEnd) {
-    w.u8(END);
-    w.u8(u8::from(end.ticked) | u8::from(end.went_on) << 1);
-    w.u64(end.mail);
-    w.list(&end.publications, |w, p| {
-        w.u32(p.port);
-        w.u64(p.len);
-        w.option(p.sum.as_ref(), |w, s| w.u64(*s));
-    });
-    w.list(&end.assets, |w, a| {
-        w.text(&a.path);
-        w.option(a.hash.as_ref(), |w, h| w.bytes(h));
-    });
+    let has = [end.ticked, end.went_on, end.mail != 0, !end.publications.is_empty(), !end.assets.is_empty()];
+    w.raw(&[END, has.iter().enumerate().fold(0, |flags, (n, is)| flags | u8::from(*is) << n)]);
+    if has[2] {
+        w.u64(end.mail);
+    }
+    if has[3] {
+        w.list(&end.publications, |w, p| {
+            w.u32(p.port);
+            w.u64(p.len);
+            w.option(p.sum.as_ref(), |w, s| w.u64(*s));
+        });
+    }
+    if has[4] {
+        w.list(&end.assets, |w, a| {
+            w.text(&a.path);
+            w.option(a.hash.as_ref(), |w, h| w.bytes(h));
+        });
+    }
 }
 
 impl KeptTurn {
     /// Writes it for a reader who knows `known`.
     pub(super) fn write(&self, w: &mut Writer<'_>, known: &mut Known) {
-        let input = (known.input != Some(self.input)).then_some(self.input);
-        let params = (known.params != Some(self.params_version)).then_some(&self.params);
-        (known.input, known.params) = (Some(self.input), Some(self.params_version));
-        let numbers = [self.frame, self.dt_ns, self.time_ns, self.seed, self.params_version];
-        write_head(w, flags(self.work, self.makes, self.again), self.steps, numbers, self.screen_px);
-        w.option(params, |w, p| w.bytes(p));
-        w.option(input.as_ref(), |w, i| w.input(i));
-        w.u32(self.ports.len() as u32);
-        self.ports.iter().for_each(|p| write_port(w, p));
-        write_behind_and_mail(w, &self.behind, &self.mail);
+        let given = Given {
+            work: self.work,
+            makes: self.makes,
+            again: self.again,
+            frame: self.frame,
+            steps: self.steps,
+            dt_ns: self.dt_ns,
+            time_ns: self.time_ns,
+            seed: self.seed,
+            screen_px: self.screen_px,
+            params_version: self.params_version,
+            params: &self.params,
+            input: &self.input,
+            behind: &self.behind,
+            mail: &self.mail,
+        };
+        write_given(w, known, &given, self.ports.iter().copied());
         if let Some(end) = &self.end {
             write_end(w, end);
         }
@@ -185,11 +249,9 @@ impl KeptTurn {
 pub(super) fn read_turns(bytes: &[u8]) -> Result<Vec<KeptTurn>, WireError> {
     let mut turns: Vec<KeptTurn> = Vec::new();
     let mut r = Reader::new(bytes);
-    let mut params: Option<(u64, Arc<[u8]>)> = None;
-    let mut input: Option<InputFrame> = None;
     while !r.is_empty() {
         match r.u8()? {
-            BEGIN => turns.push(read_begin(&mut r, &mut params, &mut input)?),
+            BEGIN => turns.push(read_begin(&mut r, turns.last())?),
             END => {
                 let end = read_end(&mut r)?;
                 // Each turn ends once.
@@ -206,40 +268,62 @@ pub(super) fn read_turns(bytes: &[u8]) -> Result<Vec<KeptTurn>, WireError> {
     Ok(turns)
 }
 
-fn read_begin(
-    r: &mut Reader<'_>,
-    known_params: &mut Option<(u64, Arc<[u8]>)>,
-    known_input: &mut Option<InputFrame>,
-) -> Result<KeptTurn, WireError> {
-    let flags = r.u8()?;
+fn read_begin(r: &mut Reader<'_>, before: Option<&KeptTurn>) -> Result<KeptTurn, WireError> {
+    let (flags, same) = (r.u8()?, r.u8()?);
     let is = |n: u8| flags & 1 << n != 0;
+    // Nothing is as in the turn before when there was none.
+    let before_if = |bit: u8| match before {
+        _ if same & bit == 0 => Ok(None),
+        Some(turn) => Ok(Some(turn)),
+        None => Err(WireError::Tag(same)),
+    };
     let mut turn = KeptTurn {
         work: Work { load: is(0), tick: is(1), passes: is(2), save: is(3) },
         makes: is(4),
         again: is(5),
-        steps: r.u32()?,
+        seed: r.u64()?,
         ..KeptTurn::default()
     };
-    for v in [&mut turn.frame, &mut turn.dt_ns, &mut turn.time_ns, &mut turn.seed, &mut turn.params_version] {
-        *v = r.u64()?;
-    }
-    turn.screen_px = [r.u32()?, r.u32()?];
-    if let Some(params) = r.option(|r| Ok(r.bytes()?.into()))? {
-        *known_params = Some((turn.params_version, params));
-    }
-    turn.params = match known_params {
-        Some((version, params)) if *version == turn.params_version => Arc::clone(params),
-        _ => return Err(WireError::Range),
+    (turn.steps, turn.dt_ns, turn.screen_px) = match before_if(same::TERMS)? {
+        Some(b) => (b.steps, b.dt_ns, b.screen_px),
+        None => (r.u32()?, r.u64()?, [r.u32()?, r.u32()?]),
     };
-    *known_input = r.option(Reader::input)?.or(*known_input);
-    turn.input = known_input.ok_or(WireError::Range)?;
-    r.list(&mut turn.ports, read_port)?;
-    r.list(&mut turn.behind, |r| Ok(DirtyRange { start: r.u32()?, end: r.u32()? }))?;
-    r.list(&mut turn.mail, |r| {
-        let (line, from, sequence) = (CellLine(r.u32()?), r.text()?.into(), r.u64()?);
-        let (payload, len) = r.words()?;
-        Ok(Letter { line, from, sequence, payload, len })
-    })?;
+    turn.frame = match before_if(same::FRAME)? {
+        Some(b) => next_frame(b.frame),
+        None => r.u64()?,
+    };
+    turn.time_ns = match before_if(same::TIME)? {
+        Some(b) => next_time(b.time_ns, turn.dt_ns, turn.steps),
+        None => r.u64()?,
+    };
+    (turn.params_version, turn.params) = match before_if(same::PARAMS)? {
+        Some(b) => (b.params_version, Arc::clone(&b.params)),
+        None => (r.u64()?, r.bytes()?.into()),
+    };
+    turn.input = match before_if(same::INPUT)? {
+        Some(b) => b.input,
+        None => r.input()?,
+    };
+    let known = before.map_or(&[][..], |b| &b.ports);
+    let mut n = 0;
+    let mut next = |r: &mut Reader<'_>| {
+        let port = read_port(r, known.get(n));
+        n += 1;
+        port
+    };
+    if before_if(same::PORTS)?.is_some() {
+        turn.ports = known.iter().map(|_| next(r)).collect::<Result<_, _>>()?;
+    } else {
+        r.list(&mut turn.ports, next)?;
+    }
+    if same & same::EMPTY == 0 {
+        r.list(&mut turn.behind, |r| Ok(DirtyRange { start: r.u32()?, end: r.u32()? }))?;
+        r.list(&mut turn.mail, |r| {
+            let (line, from, sequence) = (CellLine(r.u32()?), r.text()?.into(), r.u64()?);
+            let (payload, len) = r.words()?;
+            Ok(Letter { line, from, sequence, payload, len })
+        })?;
+    }
     if turn.ports.iter().all(|p| is_sound(p, &turn.behind)) { Ok(turn) } else { Err(WireError::Range) }
 }
 
@@ -258,8 +342,11 @@ fn is_sound(port: &KeptPort, behind: &[DirtyRange]) -> bool {
     reads && writes
 }
 
-fn read_port(r: &mut Reader<'_>) -> Result<KeptPort, WireError> {
+fn read_port(r: &mut Reader<'_>, before: Option<&KeptPort>) -> Result<KeptPort, WireError> {
     let flags = r.u8()?;
+    if flags == SAME_PORT {
+        return before.copied().ok_or(WireError::Tag(SAME_PORT));
+    }
     let blend = if flags & 8 != 0 { r.f32()? } else { 1.0 };
     let read = |r: &mut Reader<'_>| {
         let (slot, len, frame) = (r.u8()?, r.u32()?, r.u64()?);
@@ -284,16 +371,23 @@ fn read_port(r: &mut Reader<'_>) -> Result<KeptPort, WireError> {
 
 fn read_end(r: &mut Reader<'_>) -> Result<KeptEnd, WireError> {
     let flags = r.u8()?;
-    let mut end =
-        KeptEnd { ticked: flags & 1 != 0, went_on: flags & 2 != 0, mail: r.u64()?, ..KeptEnd::default() };
-    r.list(&mut end.publications, |r| {
-        Ok(KeptPublication { port: r.u32()?, len: r.u64()?, sum: r.option(Reader::u64)? })
-    })?;
-    r.list(&mut end.assets, |r| {
-        let path = r.text()?.to_owned();
-        let hash = r.option(|r| r.bytes()?.try_into().map_err(|_| WireError::Range))?;
-        Ok(KeptAsset { path, hash })
-    })?;
+    let is = |n: u8| flags & 1 << n != 0;
+    let mut end = KeptEnd { ticked: is(0), went_on: is(1), ..KeptEnd::default() };
+    if is(2) {
+        end.mail = r.u64()?;
+    }
+    if is(3) {
+        r.list(&mut end.publications, |r| {
+            Ok(KeptPublication { port: r.u32()?, len: r.u64()?, sum: r.option(Reader::u64)? })
+        })?;
+    }
+    if is(4) {
+        r.list(&mut end.assets, |r| {
+            let path = r.text()?.to_owned();
+            let hash = r.option(|r| r.bytes()?.try_into().map_err(|_| WireError::Range))?;
+            Ok(KeptAsset { path, hash })
+        })?;
+    }
     Ok(end)
 }
 
@@ -306,3 +400,6 @@ impl PartialEq for KeptTurn {
         bytes[0] == bytes[1]
     }
 }
+
+#[cfg(test)]
+mod tests;

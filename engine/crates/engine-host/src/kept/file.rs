@@ -3,7 +3,7 @@
 //! | at | bytes | |
 //! | --- | --- | --- |
 //! | 0 | 8 | `CELLRECS` |
-//! | 8 | 4 | the form of this file: 2 |
+//! | 8 | 4 | the form of this file: 3 |
 //! | 12 | 32 | BLAKE3 of all that follows |
 //! | 44 | | [`Head`], the parts, the contents |
 use super::{
@@ -23,7 +23,7 @@ use engine_sys::jail::Quotas;
 use std::{collections::BTreeMap, sync::Arc};
 
 const MAGIC: &[u8; 8] = b"CELLRECS";
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 const HEAD: usize = 44;
 /// The most bytes of a file that is read: more than is ever kept of a cell.
 pub const MAX_BYTES: u64 = 256 << 20;

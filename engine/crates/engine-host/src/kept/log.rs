@@ -140,7 +140,8 @@ impl Log {
         self.loads = work.load;
         if self.loads {
             self.load.clear();
-            (self.load_fits, self.load_known) = (true, self.known);
+            self.load_fits = true;
+            self.load_known.copy(&self.known);
         }
         self.push();
         let begun = *self.begun.0.get_or_insert(record.frame);
@@ -151,7 +152,7 @@ impl Log {
     fn make_entry(&mut self, contents: &Contents, record: &Record, work: Work, makes: bool) {
         if work.load {
             // It may be read alone.
-            self.known = Known::default();
+            self.known.clear();
         }
         let (own, seen, oldest) = (&self.own, &mut self.seen, &mut self.oldest);
         let content = |port: usize, read: &SlotRead| {
@@ -218,7 +219,10 @@ impl Log {
             half.starts = Starts::Cut(self.lack);
         }
         self.begun = (None, half.bytes.len());
-        self.known = if self.load_fits { self.load_known } else { Known::default() };
+        self.known.clear();
+        if self.load_fits {
+            self.known.copy(&self.load_known);
+        }
         self.own.clear();
         (self.oldest, self.is_aging) = (None, false);
     }

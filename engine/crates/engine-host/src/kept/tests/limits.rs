@@ -33,7 +33,7 @@ fn what_was_before_a_turn_that_hardly_fits_stays() {
     let cx = cx();
     kept.end(&rig.turn.record, &Outcome::default(), &cx);
     rig.turn.record.clear_mail();
-    for frame in 100..400 {
+    for frame in 100..1000 {
         rig.turn.record.frame = frame;
         kept.begin(&rig.turn.record, rig.turn.work, false);
         kept.end(&rig.turn.record, &Outcome::default(), &cx);
@@ -81,7 +81,10 @@ fn another_number_of_cells_counts_from_the_next_half_on() {
     let mut frames = 0..;
     let full = |kept: &Kept| kept.records().parts.len() == 2;
     while !full(&kept) {
-        let _ = rig.tick(frames.next().unwrap(), 0);
+        // To look takes far longer than a tick.
+        for _ in 0..16 {
+            let _ = rig.tick(frames.next().unwrap(), 0);
+        }
         assert!(kept.bytes() > 1 << 19);
     }
     let before = kept.records().parts[1].turns.len();
