@@ -3,7 +3,8 @@
 //! A cell is a `cdylib` that exports one [`CellTable`] (symbol [`CELL_TABLE_SYMBOL`]) and carries its
 //! [`ports::PortTable`] as text in an ELF section ([`PORTS_SECTION`]), so that a host can read what the cell
 //! wants before any of its code runs. A cell that keeps state over a restart, a swap or a move says in a second
-//! section ([`SHAPE_SECTION`]) what [`shape`] that state has. The host hands it a [`HostTable`] once and a
+//! section ([`SHAPE_SECTION`]) what [`shape`] that state has. What others rely on of all that is its [`interface`],
+//! which locks keep. The host hands it a [`HostTable`] once and a
 //! [`TickRecord`] per turn. Both sides of the border are `repr(C)`; structures only grow at their end, and each
 //! starts with its size, so that a plugin built for ABI 1.0 loads in every 1.x.
 //!
@@ -14,7 +15,9 @@ mod fingerprint;
 pub mod header;
 pub mod host;
 pub mod input;
+pub mod interface;
 pub mod message;
+mod out;
 pub mod ports;
 pub mod record;
 pub mod saved;

@@ -22,7 +22,6 @@
 //! The first line names the form of the bytes, the second the shape; then all types that it reaches, in the order
 //! in which they are met. A second type of the same name is called `Body#2`.
 mod difference;
-mod out;
 mod parse;
 mod protein;
 mod section;

@@ -2,6 +2,7 @@
 use super::{
     BufferUsage, Direction, ParamValue, PortKind, PortTable, Rate, SealedPort, StartValue, TargetSize,
 };
+use crate::out::Out;
 use core::fmt::Write as _;
 
 /// A piece of a text that is put together in `const` evaluation.
@@ -16,6 +17,25 @@ pub enum Text {
 }
 
 impl Text {
+    /// Writes the bytes of all `pieces` to the front of `out`, as far as it has room, and returns their length.
+    pub(crate) const fn write(pieces: &[Text], out: &mut [u8]) -> usize {
+        let mut out = Out::new(out);
+        Self::put(pieces, &mut out);
+        out.len()
+    }
+
+    const fn put(pieces: &[Text], out: &mut Out<'_>) {
+        let mut i = 0;
+        while i < pieces.len() {
+            match pieces[i] {
+                Text::Str(s) => out.str(s),
+                Text::U32(n) => out.number(n as usize),
+                Text::All(inner) => Self::put(inner, out),
+            }
+            i += 1;
+        }
+    }
+
     const fn len(self) -> usize {
         match self {
             Self::Str(s) => s.len(),
@@ -62,38 +82,9 @@ const fn digits(mut n: u32) -> usize {
 #[must_use]
 pub const fn const_text<const N: usize>(pieces: &[Text]) -> [u8; N] {
     let mut out = [0; N];
-    let at = put(&mut out, 0, pieces);
-    assert!(at == N, "the length of a text is Text::total of its pieces");
+    let len = Text::write(pieces, &mut out);
+    assert!(len == N, "the length of a text is Text::total of its pieces");
     out
-}
-
-const fn put<const N: usize>(out: &mut [u8; N], mut at: usize, pieces: &[Text]) -> usize {
-    let mut i = 0;
-    while i < pieces.len() {
-        match pieces[i] {
-            Text::Str(s) => {
-                let (b, mut k) = (s.as_bytes(), 0);
-                while k < b.len() {
-                    out[at + k] = b[k];
-                    k += 1;
-                }
-                at += k;
-            }
-            Text::U32(mut n) => {
-                let d = digits(n);
-                let mut k = d;
-                while k > 0 {
-                    k -= 1;
-                    out[at + k] = b'0' + (n % 10) as u8;
-                    n /= 10;
-                }
-                at += d;
-            }
-            Text::All(inner) => at = put(out, at, inner),
-        }
-        i += 1;
-    }
-    at
 }
 
 pub(super) fn to_text(t: &PortTable) -> String {

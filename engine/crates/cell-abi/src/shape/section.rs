@@ -10,8 +10,8 @@
 //!   ...
 //! end
 //! ```
-use super::{Shape, ShapeError, out::Out, parse::fail};
-use crate::Fingerprint;
+use super::{Shape, ShapeError, parse::fail};
+use crate::{Fingerprint, out::Out};
 
 /// The shape of a cell's kept state as a constant, with the older ones that it converts from.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,8 @@
 //! Writing the canonical text, in `const` evaluation and at run time by the same functions.
 //!
 //! Work lists, no recursion: `const` evaluation ends at 128 frames, and a type may be nested deeper than that.
-use super::{FORMAT, Field, Named, Node, Parts, Ref, out::Out};
-use crate::Fingerprint;
+use super::{FORMAT, Field, Named, Node, Parts, Ref};
+use crate::{Fingerprint, out::Out};
 
 /// The most types that one shape may reach.
 const MAX_TYPES: usize = 256;

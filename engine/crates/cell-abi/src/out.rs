@@ -1,26 +1,26 @@
 //! Writing text in `const` evaluation.
 
 /// A text being written, or only measured once there is no room left.
-pub(super) struct Out<'a> {
+pub(crate) struct Out<'a> {
     out: &'a mut [u8],
     len: usize,
 }
 
 impl<'a> Out<'a> {
-    pub(super) const fn new(out: &'a mut [u8]) -> Self {
+    pub(crate) const fn new(out: &'a mut [u8]) -> Self {
         Self { out, len: 0 }
     }
 
     /// Returns the number of bytes so far, also of those that had no room.
-    pub(super) const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
-    pub(super) const fn str(&mut self, s: &str) {
+    pub(crate) const fn str(&mut self, s: &str) {
         self.bytes(s.as_bytes());
     }
 
-    pub(super) const fn bytes(&mut self, s: &[u8]) {
+    pub(crate) const fn bytes(&mut self, s: &[u8]) {
         let end = self.len + s.len();
         if end <= self.out.len() {
             let (_, rest) = self.out.split_at_mut(self.len);
@@ -30,7 +30,7 @@ impl<'a> Out<'a> {
         self.len = end;
     }
 
-    pub(super) const fn number(&mut self, n: usize) {
+    pub(crate) const fn number(&mut self, n: usize) {
         let mut unit = 1;
         while n / unit >= 10 {
             unit *= 10;
