@@ -2,6 +2,7 @@
 use crate::{
     faults::Faults,
     grammar::{self, PortGroup, Receptor},
+    lock::{self, Terms},
     names::{camel, ident},
     params,
     ports::Port,
@@ -10,11 +11,14 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 
 /// Expands `signal_receptor!`. With faults, what is sound is made all the same, so that only the faults show.
-pub(crate) fn signal_receptor(input: TokenStream) -> TokenStream {
+pub(crate) fn signal_receptor(input: TokenStream, terms: &Terms) -> TokenStream {
     let mut faults = Faults::default();
-    let items = grammar::read(input, &mut faults).map(|r| items(&r));
+    let receptor = grammar::read(input, &mut faults);
+    let items = receptor.as_ref().map(items);
+    // What is wrong in itself is not compared.
+    let checks = receptor.filter(|_| faults.is_empty()).map(|r| lock::checks(&r, terms, &mut faults));
     let faults = faults.into_tokens();
-    quote!(#faults #items)
+    quote!(#faults #items #checks)
 }
 
 /// Lints that mean nothing in generated items: authors use what they need of them.
@@ -48,7 +52,7 @@ fn contract_items(r: &Receptor, allow: &TokenStream) -> TokenStream {
     let (contract, name) = (&r.name, r.name.to_string());
     let doc = format!("The contract `{name}`: its ports as typed constants.");
     let port_names = r.ports.iter().map(|p| p.name.to_string());
-    let text = text(r);
+    let (text, interface) = (text(r), lock::text(r));
     quote! {
         #[doc = #doc]
         #[derive(Clone, Copy, Debug)]
@@ -59,6 +63,7 @@ fn contract_items(r: &Receptor, allow: &TokenStream) -> TokenStream {
             const NAME: &'static str = #name;
             const PORTS: &'static [&'static str] = &[#(#port_names),*];
             const TEXT: &'static [::cell::__private::Text] = &[#(#text),*];
+            const INTERFACE: &'static [::cell::__private::Text] = &[#(#interface),*];
         }
         /// The contract of this module, for `cell::export!`.
         #[doc(hidden)]
@@ -195,13 +200,16 @@ mod tests {
 
     #[test]
     fn the_output_is_items() {
-        let out = signal_receptor(quote! {
-            name: bloom_v1, shader: "bloom.wgsl",
-            params: { threshold: f32 = 1.0, sun: { height: f32 }, fly?: { at: Vec3 = [0.0, 0.0, 0.0] } },
-            input: A { scene_color: Screen<Rgba16Float, 1, 1>, poses: history Instances<Pose, 10> },
-            own: B { mips: ScreenMips<Rgba16Float, 1, 2, 6>, out: Uniform<Pose> },
-            output: C { bloom_result: Screen<Rgba16Float, 1, 1> = clear(0.0, 0.0, 0.0, 1.0) },
-        });
+        let out = signal_receptor(
+            quote! {
+                name: bloom_v1, shader: "bloom.wgsl",
+                params: { threshold: f32 = 1.0, sun: { height: f32 }, fly?: { at: Vec3 = [0.0, 0.0, 0.0] } },
+                input: A { scene_color: Screen<Rgba16Float, 1, 1>, poses: history Instances<Pose, 10> },
+                own: B { mips: ScreenMips<Rgba16Float, 1, 2, 6>, out: Uniform<Pose> },
+                output: C { bloom_result: Screen<Rgba16Float, 1, 1> = clear(0.0, 0.0, 0.0, 1.0) },
+            },
+            &Terms::default(),
+        );
         let file: syn::File = syn::parse2(out).unwrap();
         let text = quote!(#file).to_string();
         for has in
@@ -214,9 +222,12 @@ mod tests {
 
     #[test]
     fn a_faulty_port_leaves_the_rest_in_place() {
-        let out = signal_receptor(quote! {
-            name: bloom_v1, output: C { a: Scren<Rgba16Float, 1, 1>, b: Backbuffer },
-        })
+        let out = signal_receptor(
+            quote! {
+                name: bloom_v1, output: C { a: Scren<Rgba16Float, 1, 1>, b: Backbuffer },
+            },
+            &Terms::default(),
+        )
         .to_string();
         assert!(out.contains("compile_error") && out.contains("fn b") && out.contains("trait Cell"));
     }

@@ -18,6 +18,10 @@ impl Faults {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Returns the value, or `None` with the fault noted.
     pub(crate) fn take<T>(&mut self, r: syn::Result<T>) -> Option<T> {
         r.map_err(|e| self.push(e)).ok()

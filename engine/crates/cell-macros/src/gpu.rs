@@ -72,6 +72,16 @@ fn items(name: &Ident, fields: &[(Ident, Type)]) -> TokenStream {
             ::cell::__private::Text::Str("\n"),
         }
     });
+    let facts = fields.iter().map(|(f, ty)| {
+        let head = format!("  {f}: ");
+        quote! {
+            ::cell::__private::Text::Str(#head),
+            ::cell::__private::Text::Str(<#ty as ::cell::GpuField>::KIND.name()),
+            ::cell::__private::Text::Str(" at "),
+            ::cell::__private::Text::U32(::core::mem::offset_of!(#name, #f) as u32),
+            ::cell::__private::Text::Str("\n"),
+        }
+    });
     let checks = fields.iter().map(|(f, ty)| {
         let misplaced = format!(
             "the field `{f}` of `{text}` lies elsewhere in WGSL than in Rust, so the type cannot be used in a \
@@ -116,6 +126,7 @@ fn items(name: &Ident, fields: &[(Ident, Type)]) -> TokenStream {
                 ::cell::__private::Text::Str("\n"),
                 #(#lines)*
             ];
+            const FIELDS: &'static [::cell::__private::Text] = &[#(#facts)*];
             const LAYOUT_FAULT: &'static str = ::cell::__private::layout_fault(
                 &[#(#checks),*],
                 ::core::mem::size_of::<#name>(),

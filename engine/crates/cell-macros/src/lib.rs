@@ -3,8 +3,9 @@
 //!
 //! All logic is in plain functions over `proc_macro2`, tested without a compiler: `grammar` reads
 //! `signal_receptor!` into a tree and collects every fault, `contract` writes the items, `params` and `ports` are
-//! the two halves of both. `kept` reads what is sent or kept, `protein` and `save` write what is needed for it; `service` does
-//! both for interfaces and handlers. The generated code names everything through `::cell`.
+//! the two halves of both, `lock` compares a contract with its lock. `kept` reads what is sent or kept, `protein` and `save`
+//! write what is needed for it; `service` does both for interfaces and handlers. The generated code names everything
+//! through `::cell`.
 //!
 //! Neighbours: `cell` re-exports these macros and holds what the generated code calls. This crate must not know
 //! what a port is used for.
@@ -16,6 +17,7 @@ mod faults;
 mod gpu;
 mod grammar;
 mod kept;
+mod lock;
 mod names;
 mod params;
 mod ports;
@@ -28,10 +30,12 @@ mod service;
 /// It makes, in the module where it stands: the contract (`bloom_v1`), a function for each port, `Params`, the
 /// trait `Cell` to implement, and a method of [`Cx`] for each buffer port. See the crate `cell` for the words.
 ///
+/// With `CELL_LOCK=frozen`, and for a crate of another workspace (`CELL_DIR`), it compares the contract with its lock.
+///
 /// [`Cx`]: https://docs.rs/cell
 #[proc_macro]
 pub fn signal_receptor(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    contract::signal_receptor(input.into()).into()
+    contract::signal_receptor(input.into(), &lock::Terms::from_env()).into()
 }
 
 /// Exports a cell: `cell::export!(Bloom);`, `cell::export!(Ears, rate: 30);` or `cell::export!(Tool, rate: OnMail);`.

@@ -2,10 +2,11 @@
 use crate::{
     faults::{Faults, did_you_mean},
     grammar::{colon, comma},
+    lock::Fact,
     names,
     ports::float,
 };
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote};
 use std::fmt::Display;
 use syn::{
@@ -278,6 +279,31 @@ pub(crate) fn text(items: &[ParamItem]) -> String {
     for item in items {
         if let ParamItem::Group { name, optional: true, .. } = item {
             out.push_str(&format!("group? {name}\n"));
+        }
+    }
+    out
+}
+
+/// Returns what others see of the parameters.
+pub(crate) fn facts(items: &[ParamItem]) -> Vec<Fact> {
+    let fact = |kind: &'static str, name: String, span: Span, what: &str| {
+        let line = format!("{kind} {name}: {what}\n");
+        Fact { kind, name, span, text: vec![quote!(::cell::__private::Text::Str(#line))] }
+    };
+    let param = |p: &Param, name: String| {
+        let required = if p.default.is_none() { ", required" } else { "" };
+        fact("param", name, p.name.span(), &format!("{}{required}", p.kind.text))
+    };
+    let mut out = Vec::new();
+    for item in items {
+        match item {
+            ParamItem::One(p) => out.push(param(p, p.name.to_string())),
+            ParamItem::Group { name, optional, members } => {
+                out.extend(members.iter().map(|p| param(p, format!("{name}.{}", p.name))));
+                if *optional {
+                    out.push(fact("group", name.to_string(), name.span(), "optional"));
+                }
+            }
         }
     }
     out

@@ -1,5 +1,8 @@
 //! Ports: reading their types, writing their lines and items.
-use crate::faults::{Faults, did_you_mean};
+use crate::{
+    faults::{Faults, did_you_mean},
+    lock::Fact,
+};
 use cell_abi::ports::TextureFormat;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -318,9 +321,7 @@ impl Port {
         let mut out = Vec::new();
         match shape.class {
             Class::Texture => {
-                let format = kind.format.as_ref().map(ToString::to_string).unwrap_or_default();
-                let format =
-                    TextureFormat::ALL.iter().find(|f| format!("{f:?}") == format).map_or("", |f| f.name());
+                let format = self.format_name();
                 out.push(str(format!("{head}texture {format} {} ", shape.word)));
                 out.push(number(0));
                 out.push(str((if shape.word == "screen" { "/" } else { "x" }).to_owned()));
@@ -354,6 +355,68 @@ impl Port {
             }
         }
         out
+    }
+
+    /// Returns what others see of the port; `None` when it is the cell's own.
+    pub(crate) fn fact(&self) -> Option<Fact> {
+        let (kind, shape) = (&self.kind, self.kind.shape);
+        let word = match self.direction {
+            Direction::Input => "input",
+            Direction::Output => "output",
+            Direction::Own => return None,
+        };
+        let str = |s: String| quote!(::cell::__private::Text::Str(#s));
+        let u32 = |value: TokenStream| quote!(::cell::__private::Text::U32(#value));
+        let number = |n: usize| kind.numbers.get(n).map_or_else(|| quote!(1), value);
+        let head = format!("{word} {}: ", self.name);
+        let text = match shape.class {
+            Class::Texture => {
+                let (format, a, b) = (self.format_name(), number(0), number(1));
+                let lowest = |n: usize| u32(quote!(::cell::__private::lowest(#a, #b)[#n]));
+                let (by, size) = if shape.word == "screen" {
+                    ("/", [lowest(0), lowest(1)])
+                } else {
+                    ("x", [u32(quote!(#a)), u32(quote!(#b))])
+                };
+                let [a, b] = size;
+                let end = format!("{}\n", self.start_fact());
+                let head = str(format!("{head}texture, {format}, {} ", shape.word));
+                vec![head, a, str(by.to_owned()), b, str(", mips ".to_owned()), u32(number(2)), str(end)]
+            }
+            Class::Backbuffer => vec![str(format!("{head}backbuffer\n"))],
+            Class::Buffer => {
+                let element = self.element();
+                let size = element.map_or_else(|| quote!(4), |t| quote!(::core::mem::size_of::<#t>() as u32));
+                let mut out = vec![str(format!("{head}buffer, ")), u32(size), str(" bytes each".to_owned())];
+                // A reader's count says nothing.
+                if self.direction == Direction::Output {
+                    out.extend([str(", at most ".to_owned()), u32(number(0))]);
+                }
+                out.push(str("\n".to_owned()));
+                out.extend(
+                    element.map(|t| quote!(::cell::__private::Text::All(<#t as ::cell::Gpu>::FIELDS))),
+                );
+                out
+            }
+            Class::Sealed => return None,
+        };
+        Some(Fact { kind: word, name: self.name.to_string(), span: self.name.span(), text })
+    }
+
+    /// Returns the name of the port's pixel format in texts.
+    fn format_name(&self) -> &'static str {
+        let format = self.kind.format.as_ref().map(ToString::to_string).unwrap_or_default();
+        TextureFormat::ALL.iter().find(|f| format!("{f:?}") == format).map_or("", |f| f.name())
+    }
+
+    /// Returns the start value as others see it: zeros say nothing.
+    fn start_fact(&self) -> String {
+        let start = self.start.as_deref().unwrap_or_default();
+        let is_zero = |word: &str| word.parse::<f32>() == Ok(0.0);
+        match start.strip_prefix(" clear ") {
+            Some(numbers) if numbers.split(' ').all(is_zero) => String::new(),
+            _ => format!(",{start}"),
+        }
     }
 
     /// Returns the element type, for ports that have one of the author's.

@@ -14,6 +14,9 @@ pub trait Contract: Sized + 'static {
     /// The lines of the port table that follow the rate.
     #[doc(hidden)]
     const TEXT: &'static [Text];
+    /// What others rely on of it: the text that its lock keeps.
+    #[doc(hidden)]
+    const INTERFACE: &'static [Text];
 }
 
 /// Where a shader finds a port: the entries of a port group's `LAYOUT`.

@@ -20,7 +20,7 @@ use cell_abi::ports::{FieldKind, Text};
 ///
 /// # Safety
 /// The type is `repr(C)` or a primitive, is aligned to at most 16, has no padding, is valid for every bit pattern,
-/// and `TEXT` tells its layout truly.
+/// and `TEXT` and `FIELDS` tell its layout truly.
 #[expect(unsafe_code, reason = "what lies in shared memory is an unsafe promise; the derive checks it")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an element of a buffer port",
@@ -31,6 +31,8 @@ pub unsafe trait Gpu: Copy + Send + Sync + 'static {
     const NAME: &'static str;
     /// Its lines in the port table.
     const TEXT: &'static [Text];
+    /// Its fields' lines in the interface of a contract.
+    const FIELDS: &'static [Text];
     /// Why it cannot be used in `Uniform` and `Buffer` ports, or nothing.
     const LAYOUT_FAULT: &'static str;
     /// The value whose bytes are all zero.
@@ -108,6 +110,7 @@ macro_rules! elements {
                 Text::U32(size_of::<$ty>() as u32),
                 Text::Str(concat!("\nfield ", $name, " value ", $name, " 0\n")),
             ];
+            const FIELDS: &'static [Text] = &[Text::Str(concat!("  value: ", $name, " at 0\n"))];
             const LAYOUT_FAULT: &'static str = "";
             const ZEROED: &'static Self = &<$ty as GpuField>::ZERO;
         }

@@ -103,6 +103,7 @@ pub mod __private {
     };
     pub use cell_abi::{
         CellTable,
+        interface::{Locked, drift, lowest},
         ports::{Text, const_text},
         saved::Saved,
         shape,

@@ -5,6 +5,7 @@
 //! # What others rely on of `bloom_v1`. ...
 //! hash 1f0c...64 digits
 //! participant bloom
+//! elsewhere bloom-mod
 //! cell-interface 1
 //! contract bloom_v1
 //! ...
@@ -21,8 +22,10 @@ const TAG: &str = "cell-lock 1";
 pub struct LockFile {
     /// The interface.
     pub interface: Interface,
-    /// The crates that serve, call or bind the contract, by their names.
+    /// The crates of the lock's own workspace that serve, call or bind the contract, by their names.
     pub participants: BTreeSet<String>,
+    /// Those of other workspaces, which are not built together with these.
+    pub elsewhere: BTreeSet<String>,
 }
 
 /// What is wrong with the text of a lock.
@@ -59,7 +62,12 @@ impl LockFile {
     pub fn to_text(&self) -> String {
         let (interface, name) = (self.interface.to_text(), &self.interface.contract);
         let hash = Fingerprint::of(interface.as_bytes()).to_hex();
-        let participants: String = self.participants.iter().map(|p| format!("participant {p}\n")).collect();
+        let participants: String = self
+            .participants
+            .iter()
+            .map(|name| format!("participant {name}\n"))
+            .chain(self.elsewhere.iter().map(|name| format!("elsewhere {name}\n")))
+            .collect();
         format!(
             "{TAG}\n# What others rely on of `{name}`. The engine writes it after a good build; do not edit it, see \
              docs/contract-locks.md.\nhash {hash}\n{participants}{interface}"
@@ -72,7 +80,8 @@ impl LockFile {
     /// [`LockError`], also when the hash is not that of the text.
     pub fn parse(text: &str) -> Result<Self, LockError> {
         let mut rest = text.strip_prefix(TAG).and_then(|r| r.strip_prefix('\n')).ok_or(LockError::Unknown)?;
-        let (mut hash, mut participants, mut line) = (None, BTreeSet::new(), 2);
+        let (mut hash, mut line) = (None, 2);
+        let (mut participants, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
         while let Some((head, tail)) = rest.split_once('\n')
             && !head.starts_with("cell-interface ")
         {
@@ -80,6 +89,8 @@ impl LockFile {
                 hash = Some(Fingerprint::from_hex(digits).ok_or(LockError::Changed)?);
             } else if let Some(name) = head.strip_prefix("participant ").filter(|n| super::is_name(n)) {
                 participants.insert(name.to_owned());
+            } else if let Some(name) = head.strip_prefix("elsewhere ").filter(|n| super::is_name(n)) {
+                elsewhere.insert(name.to_owned());
             } else if !head.starts_with('#') {
                 return Err(LockError::Line(line, format!("`{head}` is nothing that a lock says")));
             }
@@ -90,7 +101,7 @@ impl LockFile {
         }
         let shifted = |e: InterfaceError| InterfaceError { line: e.line + line - 1, ..e };
         let interface = Interface::parse(rest).map_err(|e| LockError::Interface(shifted(e)))?;
-        Ok(Self { interface, participants })
+        Ok(Self { interface, participants, elsewhere })
     }
 }
 
@@ -137,6 +148,7 @@ mod tests {
         LockFile {
             interface: Interface::parse(text).expect("a good text"),
             participants: ["bloom", "bloom-cheap"].map(str::to_owned).into(),
+            elsewhere: ["bloom-mod".to_owned()].into(),
         }
     }
 
@@ -144,7 +156,10 @@ mod tests {
     fn a_lock_is_read_and_written_back() {
         let text = lock().to_text();
         assert_eq!(LockFile::parse(&text), Ok(lock()));
-        assert!(text.contains("\nparticipant bloom\nparticipant bloom-cheap\ncell-interface 1\n"), "{text}");
+        assert!(
+            text.contains("\nparticipant bloom\nparticipant bloom-cheap\nelsewhere bloom-mod\n"),
+            "{text}"
+        );
         assert!(text.lines().all(|l| l.len() < 200));
     }
 

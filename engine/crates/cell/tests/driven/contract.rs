@@ -1,6 +1,6 @@
 //! The port table and the typed constants; parameters as they come in; what the border refuses.
 use super::*;
-use cell_abi::ports::PortTable;
+use cell_abi::{interface::Interface, ports::PortTable};
 
 const TABLE: &str = "cell-ports 1
 abi 1.1
@@ -49,6 +49,14 @@ fn the_section_text_is_the_canonical_table() {
     let found = core::str::from_utf8(&CELL_PORTS_V1).unwrap();
     assert_eq!(found, TABLE);
     assert_eq!(PortTable::parse(found).unwrap().to_text(), TABLE);
+}
+
+#[test]
+fn the_macro_and_the_engine_write_the_same_interface() {
+    const N: usize = cell::__private::Text::total(probe_v1::INTERFACE);
+    let mine: [u8; N] = cell::__private::const_text(probe_v1::INTERFACE);
+    let table = PortTable::parse(TABLE).unwrap();
+    assert_eq!(core::str::from_utf8(&mine).unwrap(), Interface::of(&table).to_text());
 }
 
 #[test]
