@@ -99,7 +99,9 @@ fn run(args: &Args) -> anyhow::Result<bool> {
     }
     project.build(&project.cells()?, |event| match event {
         BuildEvent::Started => tracing::warn!("building cells"),
-        BuildEvent::Message(text) => tracing::warn!("{text}"),
+        BuildEvent::Message(text) | BuildEvent::Locked(text) | BuildEvent::NotLocked(text) => {
+            tracing::warn!("{text}");
+        }
         BuildEvent::Compiled(_) | BuildEvent::Finished => {}
     })?;
     let effort = if args.once { Effort::Once } else { Effort::Full };

@@ -30,6 +30,8 @@ pub(crate) fn build(project: &Project, names: &[String]) -> Result<(), BuildErro
             }
         }
         BuildEvent::Message(text) => screen::print(text),
+        BuildEvent::Locked(what) => tracing::info!("{what}"),
+        BuildEvent::NotLocked(what) => tracing::warn!("{what}"),
         BuildEvent::Finished => {
             if let Some(b) = bar.take() {
                 b.finish_and_clear();
@@ -41,7 +43,7 @@ pub(crate) fn build(project: &Project, names: &[String]) -> Result<(), BuildErro
         tracing::info!("built {compiled} crate(s)");
     }
     for name in failed.iter().filter(|n| !names.contains(n)) {
-        tracing::warn!("the cell `{name}` does not compile either; this scene does not use it");
+        tracing::warn!("the cell `{name}` cannot be used either; this scene does not need it");
     }
     Ok(())
 }

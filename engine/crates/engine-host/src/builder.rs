@@ -7,6 +7,7 @@
 //! name.
 pub(crate) mod answered;
 mod cargo;
+mod contracts;
 mod fresh;
 mod known;
 mod leases;
@@ -16,6 +17,7 @@ pub use leases::{Leftover, is_being_written};
 
 use crate::{
     library::{LibraryError, ports_of, shape_of},
+    locks::{LockFault, LockTermsError, Locks},
     staged::HASH_DIGITS,
 };
 use cell_abi::{ports::PortTable, shape::ShapeSection};
@@ -47,6 +49,8 @@ pub struct Project {
     pub target: PathBuf,
     /// Cargo's profile: `dev`, `release` or another.
     pub profile: String,
+    /// Where the locks of its contracts lie.
+    pub locks: Locks,
     /// What this process knows of the builds; clones share it.
     pub known: Arc<KnownBuilds>,
 }
@@ -101,6 +105,18 @@ pub enum BuildError {
     /// The file is no cell.
     #[error(transparent)]
     Library(#[from] LibraryError),
+    /// The cell is not what its contract's lock says.
+    #[error(transparent)]
+    Lock(#[from] LockFault),
+    /// Contracts have changed, and nothing new is taken.
+    #[error(
+        "the contracts are not as they were committed (CELL_LOCK=frozen):\n{}",
+        .0.iter().map(|f| format!("  {f}")).collect::<Vec<_>>().join("\n")
+    )]
+    Frozen(Vec<LockFault>),
+    /// The environment says something about locks that cannot be meant.
+    #[error(transparent)]
+    LockTerms(#[from] LockTermsError),
 }
 
 fn hint(meant: &Option<String>) -> String {
@@ -138,6 +154,10 @@ pub enum BuildEvent<'a> {
     Compiled(&'a str),
     /// A message of the compiler, as cargo prints it.
     Message(&'a str),
+    /// A lock was written, and what has changed: a sentence.
+    Locked(&'a str),
+    /// A lock could not be written: a sentence. The build is good all the same.
+    NotLocked(&'a str),
     /// Cargo has ended.
     Finished,
 }
@@ -147,7 +167,7 @@ impl Project {
     /// target folder gets a folder of its own in that: two projects may have cells of the same name.
     ///
     /// # Errors
-    /// [`BuildError::NoProject`].
+    /// [`BuildError::NoProject`], [`BuildError::LockTerms`].
     pub fn find(from: &Path, exe: &Path) -> Result<Self, BuildError> {
         let root = from
             .ancestors()
@@ -172,7 +192,8 @@ impl Project {
             let hash = blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex();
             target.join(OTHERS).join(&hash[..HASH_DIGITS])
         };
-        Ok(Self { root, target, profile, known: Arc::default() })
+        let locks = Locks::find(&root)?;
+        Ok(Self { root, target, profile, locks, known: Arc::default() })
     }
 
     /// Returns the folder into which cargo puts libraries.
@@ -210,7 +231,8 @@ impl Project {
     }
 
     /// Builds the cells `names` if a source changed, with the build's events going to `report`. Returns the cells of
-    /// the project that do not compile, whether asked for or not; [`Project::stage`] refuses them until they do.
+    /// the project that do not compile or are not what their lock says, whether asked for or not; [`Project::stage`]
+    /// refuses them until they do. The locks of the others are written where they have changed.
     ///
     /// # Errors
     /// [`BuildError`] when nothing was built; on [`BuildError::Refused`] cargo's words went to `report`.
@@ -223,7 +245,11 @@ impl Project {
         for name in names {
             known(name, &all, &self.root)?;
         }
-        if names.is_empty() || self.is_fresh(names) {
+        if names.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        if self.is_fresh(names) {
+            self.check_frozen(&all)?;
             return Ok(BTreeSet::new());
         }
         let started = SystemTime::now();
@@ -236,9 +262,16 @@ impl Project {
         }
         let is_built = |name: &&String| ran.success || ran.libraries.contains(&name.replace('-', "_"));
         let failed: BTreeSet<String> = all.iter().filter(|n| !is_built(n)).cloned().collect();
-        self.known.built(all.iter().map(|n| self.folder(n)), failed.iter().map(|n| self.folder(n)));
-        self.write_stamp(started, &all, &failed)?;
-        Ok(failed)
+        let settled = self.settle(&all, &failed, &mut report);
+        let refused = settled.as_ref().ok().cloned().unwrap_or_default();
+        self.known.built(
+            all.iter().map(|n| self.folder(n)),
+            failed.iter().map(|n| self.folder(n)),
+            refused.iter().map(|(n, fault)| (self.folder(n), fault.clone())),
+        );
+        let down = failed.into_iter().chain(refused.into_keys()).collect();
+        self.write_stamp(started, &all, &down)?;
+        settled.map(|_| down)
     }
 
     /// Returns the folder of the cell `name`.
@@ -250,7 +283,8 @@ impl Project {
     /// may also be the path of a `.so`, relative to the project. A library is read once as long as it stays the same.
     ///
     /// # Errors
-    /// [`BuildError`] when it is missing or no cell, or when this process has seen it fail to compile.
+    /// [`BuildError`] when it is missing or no cell, when this process has seen it fail to compile, or when it is not what
+    /// its contract's lock says.
     pub fn stage(&self, name: &str) -> Result<BuiltCell, BuildError> {
         let (source, stem) = match name.strip_suffix(".so") {
             Some(path) => {
@@ -263,8 +297,11 @@ impl Project {
                     known(name, &self.cells()?, &self.root)?;
                 }
                 // Another engine may have built it since.
-                if self.known.has_failed(&folder) && !self.is_fresh(&[name.to_owned()]) {
-                    return Err(BuildError::DoesNotCompile { name: name.to_owned() });
+                let refused = self.known.refused(&folder);
+                if (refused.is_some() || self.known.has_failed(&folder)) && !self.is_fresh(&[name.to_owned()])
+                {
+                    let does_not_compile = BuildError::DoesNotCompile { name: name.to_owned() };
+                    return Err(refused.map_or(does_not_compile, BuildError::Lock));
                 }
                 (library, name.to_owned())
             }
@@ -274,12 +311,14 @@ impl Project {
         };
         let shaders = self.root.join("shaders").join(&stem);
         if let Some(built) = self.known.staged(&source, stamp) {
+            self.check_lock(name, &source, &built.ports)?;
             return Ok(BuiltCell { shaders, ..built });
         }
         let bytes =
             std::fs::read(&source).map_err(|error| BuildError::Io { path: source.clone(), source: error })?;
         let ports = Arc::new(ports_of(&bytes, &source)?);
         let shape = shape_of(&bytes, &source)?.map(Arc::new);
+        self.check_lock(name, &source, &ports)?;
         let hash = blake3::hash(&bytes).to_hex();
         let folder = self.output().join("cells");
         let path = folder.join(format!("{stem}-{}.so", &hash[..HASH_DIGITS]));

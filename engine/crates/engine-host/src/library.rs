@@ -36,15 +36,18 @@ pub enum LibraryError {
     },
     /// It has no port table.
     #[error(
-        "{path} is no cell: it has no section {PORTS_SECTION}; declare its ports with `signal_receptor!` \
-         and end with `cell::export!`"
+        "C0007: {path} is no cell: it has no section {PORTS_SECTION}; declare its ports with `signal_receptor!` \
+         and end with `cell::export!`; see docs/errors/C0007.md"
     )]
     NoPorts {
         /// The file.
         path: PathBuf,
     },
     /// Its port table is broken.
-    #[error("{path} has a broken port table: {what}; rebuild it with this engine's `cell` crate")]
+    #[error(
+        "C0007: {path} has a broken port table: {what}; rebuild it with this engine's `cell` crate; see \
+         docs/errors/C0007.md"
+    )]
     BadPorts {
         /// The file.
         path: PathBuf,
@@ -53,7 +56,8 @@ pub enum LibraryError {
     },
     /// The shape of its saved state is broken.
     #[error(
-        "{path} has a broken section {SHAPE_SECTION}: {what}; rebuild it with this engine's `cell` crate"
+        "C0007: {path} has a broken section {SHAPE_SECTION}: {what}; rebuild it with this engine's `cell` crate; see \
+         docs/errors/C0007.md"
     )]
     BadShape {
         /// The file.
@@ -113,6 +117,16 @@ pub enum LibraryError {
 pub fn read_ports(path: &Path) -> Result<PortTable, LibraryError> {
     let bytes = std::fs::read(path).map_err(|source| LibraryError::Read { path: path.to_owned(), source })?;
     ports_of(&bytes, path)
+}
+
+/// Reads what the library at `path` says of itself, without running any of its code: its port table, and the shape of the
+/// state that it keeps.
+///
+/// # Errors
+/// [`LibraryError`] when it is no cell of a fitting ABI, or says it in a way that cannot be read.
+pub fn read_record(path: &Path) -> Result<(PortTable, Option<ShapeSection>), LibraryError> {
+    let bytes = std::fs::read(path).map_err(|source| LibraryError::Read { path: path.to_owned(), source })?;
+    Ok((ports_of(&bytes, path)?, shape_of(&bytes, path)?))
 }
 
 /// Reads the port table out of the content `elf` of the library at `path`.

@@ -46,6 +46,17 @@ impl Project {
         })
     }
 
+    /// Returns those of the cells `all` whose library is newer than their last build that was noted, or whose last build
+    /// did not run: somebody has to look at what they are now.
+    pub(super) fn unsettled(&self, all: &[String]) -> BTreeSet<String> {
+        let stamps = self.read_stamps();
+        let is_settled = |name: &&String| {
+            let stamp = stamps.get(&real(&self.folder(name))).filter(|s| s.compiled);
+            stamp.is_some_and(|s| modified(&self.library(name)).is_some_and(|m| m < s.began))
+        };
+        all.iter().filter(|n| !is_settled(n)).cloned().collect()
+    }
+
     /// Notes a build of the cells `all` that began at `began` and in which `failed` did not compile.
     pub(super) fn write_stamp(
         &self,

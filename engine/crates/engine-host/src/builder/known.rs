@@ -3,8 +3,9 @@ use super::{
     BuiltCell,
     leases::{Lease, Turn},
 };
+use crate::locks::LockFault;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -19,6 +20,8 @@ pub struct KnownBuilds(Mutex<Known>);
 struct Known {
     /// Cells whose last build in this process failed, by their folders.
     failed: BTreeSet<PathBuf>,
+    /// Cells that were built and are not what their lock says, by their folders.
+    refused: BTreeMap<PathBuf, LockFault>,
     /// Libraries by where cargo puts them.
     staged: HashMap<PathBuf, (FileStamp, BuiltCell)>,
     /// The copies that cells of this process may be started from, in the order in which they were made.
@@ -56,13 +59,26 @@ impl KnownBuilds {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a build of the cells in `all`: those in `failed` did not compile.
-    pub(super) fn built(&self, all: impl Iterator<Item = PathBuf>, failed: impl Iterator<Item = PathBuf>) {
+    /// Notes a build of the cells in `all`: those in `failed` did not compile, those in `refused` are not what their
+    /// lock says.
+    pub(super) fn built(
+        &self,
+        all: impl Iterator<Item = PathBuf>,
+        failed: impl Iterator<Item = PathBuf>,
+        refused: impl Iterator<Item = (PathBuf, LockFault)>,
+    ) {
         let mut known = self.lock();
         for folder in all {
             known.failed.remove(&folder);
+            known.refused.remove(&folder);
         }
         known.failed.extend(failed);
+        known.refused.extend(refused);
+    }
+
+    /// Returns why the last build of a cell may not run though it compiled.
+    pub(super) fn refused(&self, folder: &Path) -> Option<LockFault> {
+        self.lock().refused.get(folder).cloned()
     }
 
     pub(super) fn has_failed(&self, folder: &Path) -> bool {

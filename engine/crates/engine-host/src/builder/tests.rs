@@ -1,6 +1,8 @@
 //! The builder over small workspaces of its own.
 use super::*;
 
+mod locks;
+
 #[test]
 fn the_profile_follows_the_running_binary() {
     let dir = tempfile::tempdir().unwrap();
