@@ -45,6 +45,17 @@ fn a_restarted_cell_begins_anew_and_is_told_of_in_the_report() {
 }
 
 #[test]
+fn who_asks_for_a_restart_again_and_again_gets_the_one_that_is_being_prepared() {
+    let rig = Rig::new();
+    for at in ["Thread", "Process"] {
+        let ran = rig.lockstep("", at, "20", &["10:restart:faulty"; 3]).ok();
+        let expected: Vec<_> = (0..10).map(|n| (n, n + 1)).chain((10..20).map(|n| (n, n - 9))).collect();
+        assert_eq!(ticks(ran.log.lines()), expected, "{at}:\n{}", ran.log);
+        assert_eq!(ran.report["swaps"].as_array().unwrap().len(), 1, "{at}: {}", ran.report["swaps"]);
+    }
+}
+
+#[test]
 fn a_cell_is_switched_off_and_on_by_an_act_and_keeps_what_it_knows() {
     let rig = Rig::new();
     let ran = rig.lockstep("", "Thread", "20", &["5:disable:faulty", "10:enable:faulty"]).ok();

@@ -110,6 +110,10 @@ impl World {
 
     fn restart(&mut self, n: usize) -> Result<String, CommandError> {
         let newest = self.newest(n)?;
+        if self.cells[n].is_about_to_restart(&newest) {
+            let (name, hash) = (&self.cells[n].name, newest.hash());
+            return Ok(format!("`{name}` is about to start again already, from build {hash}"));
+        }
         let sentence = format!("`{}` starts again, from build {}", self.cells[n].name, newest.hash());
         Ok(self.plan(n, Ask::RESTART, sentence))
     }

@@ -1,6 +1,6 @@
 //! What was asked for, and what came of it.
-use super::{Ask, SwapReport, Swaps};
-use crate::{cells::CellEntry, world::World};
+use super::{Act, Ask, Phase, SwapReport, Swaps};
+use crate::{builder::BuiltCell, cells::CellEntry, world::World};
 use engine_scene::Placement;
 
 impl World {
@@ -14,6 +14,19 @@ impl CellEntry {
     /// Returns where it will run when what is under way has been done.
     pub(crate) fn goes_to(&self) -> Placement {
         self.swap.as_ref().and_then(|swap| swap.ask.at).unwrap_or(self.placed)
+    }
+
+    /// Returns whether a new instance of this build is being prepared already, to begin anew. Somebody who asks for it
+    /// faster than one can be made would never get any.
+    pub(crate) fn is_about_to_restart(&self, newest: &BuiltCell) -> bool {
+        self.swap.as_ref().filter(|swap| swap.ask.act == Act::Restart).is_some_and(|swap| match &swap.phase {
+            Phase::Planned => true,
+            // It may have read an older build.
+            Phase::Staging(_) => false,
+            Phase::Shadowing { staged, .. } | Phase::Making { staged, .. } | Phase::Made { staged, .. } => {
+                staged.built.path == newest.path
+            }
+        })
     }
 }
 
