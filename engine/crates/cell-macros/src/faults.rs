@@ -22,6 +22,11 @@ impl Faults {
         self.0.is_none()
     }
 
+    /// Takes over what another has found; returns whether that is nothing.
+    pub(crate) fn append(&mut self, other: Self) -> bool {
+        other.0.map(|e| self.push(e)).is_none()
+    }
+
     /// Returns the value, or `None` with the fault noted.
     pub(crate) fn take<T>(&mut self, r: syn::Result<T>) -> Option<T> {
         r.map_err(|e| self.push(e)).ok()

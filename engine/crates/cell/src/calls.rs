@@ -8,6 +8,7 @@ mod error;
 mod exchange;
 mod message;
 mod serve;
+mod signals;
 mod synapse;
 mod task;
 
@@ -15,6 +16,7 @@ pub use call::Call;
 pub use error::{CallError, Called, Drift};
 pub use message::{Message, Route};
 pub use serve::{Answer, Reply, Served, Server, Serves, ServesNothing};
+pub use signals::Signals;
 pub use synapse::{Service, Synapse};
 pub use task::TaskCx;
 

@@ -168,13 +168,7 @@ impl<'r, C: Contract> Cx<'r, C> {
     /// # Errors
     /// [`SendError`]; nothing was sent then.
     pub fn send(&self, to: &str, bytes: &[u8]) -> Result<(), SendError> {
-        match self.turn.host.send(to, bytes) {
-            s if s.is_ok() => Ok(()),
-            Status::OUTBOX_FULL => Err(SendError::OutboxFull),
-            Status::NOT_FOUND => Err(SendError::NoSuchCell { to: to.to_owned() }),
-            Status::CANCELLED => Err(SendError::Cancelled),
-            _ => Err(SendError::TooLarge { bytes: bytes.len() }),
-        }
+        sent(self.turn.host.send(to, bytes), to, bytes.len())
     }
 
     /// Calls `body(index, item)` for each item, on several threads, in chunks of `grain` items. Returns when all
@@ -260,6 +254,18 @@ impl<'r, C: Contract> Cx<'r, C> {
     }
 }
 
+/// Returns what the host's answer to a message means.
+pub(crate) fn sent(status: Status, to: &str, bytes: usize) -> Result<(), SendError> {
+    match status {
+        s if s.is_ok() => Ok(()),
+        Status::OUTBOX_FULL => Err(SendError::OutboxFull),
+        Status::NOT_FOUND => Err(SendError::NoSuchCell { to: to.to_owned() }),
+        Status::CANCELLED => Err(SendError::Cancelled),
+        Status::NOT_NOW => Err(SendError::NotInATurn),
+        _ => Err(SendError::TooLarge { bytes }),
+    }
+}
+
 fn seconds(ns: u64) -> f32 {
     (ns as f64 * 1e-9) as f32
 }
@@ -296,4 +302,7 @@ pub enum SendError {
     /// This instance was replaced; nothing it does counts any more.
     #[error("this instance of the cell was replaced")]
     Cancelled,
+    /// Messages go out in ticks, handlers and tasks of the cell only.
+    #[error("messages go out in the cell's own ticks, handlers and tasks only")]
+    NotInATurn,
 }

@@ -63,7 +63,7 @@ pub mod testing;
 mod view;
 mod writer;
 
-pub use calls::{Call, CallError, Called, Drift, Message, Route, Service, Synapse, TaskCx};
+pub use calls::{Call, CallError, Called, Drift, Message, Route, Service, Signals, Synapse, TaskCx};
 pub use cell_abi::{
     Fingerprint, FrameIndex, InputFrame, Key, MouseButton, ports::TextureFormat, saved::SavedError,
     shape::Protein,

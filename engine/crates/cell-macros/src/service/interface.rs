@@ -133,7 +133,7 @@ fn function(f: &Bodiless, faults: &mut Faults) -> Option<Function> {
         faults.add(name.span(), format!("each client has a `{name}` of its own: choose another name"));
         return None;
     }
-    let mut args = Vec::new();
+    let (mut args, mut of_types) = (Vec::new(), Faults::default());
     for arg in &sig.inputs {
         match arg {
             FnArg::Receiver(this) => faults.add(this.span(), "an interface has no state: leave `self` out"),
@@ -144,7 +144,7 @@ fn function(f: &Bodiless, faults: &mut Faults) -> Option<Function> {
                         "an argument that is there only sometimes makes two messages of one name",
                     );
                 }
-                types::check(&arg.ty, faults);
+                types::check(&arg.ty, &mut of_types);
                 match &*arg.pat {
                     Pat::Ident(pat) if pat.subpat.is_none() => {
                         args.push((pat.ident.clone(), (*arg.ty).clone()))
@@ -163,10 +163,14 @@ fn function(f: &Bodiless, faults: &mut Faults) -> Option<Function> {
     let answer = match &sig.output {
         ReturnType::Default => Returned { all: syn::parse_quote_spanned!(name.span()=> ()), parts: None },
         ReturnType::Type(_, ty) => {
-            types::check(ty, faults);
+            types::check(ty, &mut of_types);
             returned(ty, faults)?
         }
     };
+    // One that cannot be sent would be told of again by each use.
+    if !faults.append(of_types) {
+        return None;
+    }
     Some(Function { docs: docs(&f.attrs).cloned().collect(), name: name.clone(), args, answer })
 }
 

@@ -1,12 +1,12 @@
 //! An instance's side of its calls: what is asked, and what wakes who waits for the answer.
-use super::task::Ready;
+use super::{signals::Queue, task::Ready};
 use cell_abi::{CallStatus, MessageHead, MessageKind, Status};
 use core::task::Waker;
 use rkyv::util::AlignedVec;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -29,6 +29,8 @@ pub(crate) struct Exchange {
 struct Open {
     last: u64,
     calls: BTreeMap<u64, Arc<Waiting>>,
+    /// Who listens to a signal.
+    signals: BTreeMap<[u8; 16], Vec<Weak<Queue>>>,
 }
 
 /// A call that is under way.
@@ -114,11 +116,26 @@ impl Exchange {
         lock(&self.open).calls.remove(&id);
     }
 
-    /// Takes what concerns open calls; one that nobody waits for any more, or of an instance before, says nothing.
+    /// Puts the signals of a fingerprint into `queue` from now on.
+    pub(super) fn listen(&self, signal: [u8; 16], queue: &Arc<Queue>) {
+        lock(&self.open).signals.entry(signal).or_default().push(Arc::downgrade(queue));
+    }
+
+    /// Takes a message that is no call.
     pub(super) fn take(&self, head: &MessageHead, content: &[u8]) {
-        if head.kind != MessageKind::ANSWER {
-            return;
+        match head.kind {
+            MessageKind::ANSWER => self.take_answer(head, content),
+            MessageKind::SIGNAL => {
+                if let Some(queues) = lock(&self.open).signals.get_mut(&head.route) {
+                    queues.retain(|queue| queue.upgrade().map(|queue| queue.push(content)).is_some());
+                }
+            }
+            _ => {}
         }
+    }
+
+    /// Takes an answer; one that nobody waits for any more, or for an instance before, says nothing.
+    fn take_answer(&self, head: &MessageHead, content: &[u8]) {
         let Some(waiting) = lock(&self.open).calls.remove(&head.id) else { return };
         let mut answer = AlignedVec::with_capacity(content.len());
         answer.extend_from_slice(content);

@@ -11,6 +11,10 @@ use rkyv::{
 };
 
 /// What can be sent: each [`Protein`], with a checked form in bytes. Nothing is to be written for it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent",
+    note = "put `#[derive(cell::Protein)]` on all types of your own in it"
+)]
 pub trait Message:
     Protein
     + Sized
@@ -21,6 +25,7 @@ pub trait Message:
 {
 }
 
+#[diagnostic::do_not_recommend]
 impl<T> Message for T where
     T: Protein
         + for<'a> Serialize<HighSerializer<AlignedVec, ArenaHandle<'a>, Error>>

@@ -72,6 +72,10 @@ impl<T: Any> TaskCx<T> {
         f(unsafe { &mut *lent.0.state.cast::<T>() })
     }
 
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
     /// Returns the frame of the cell's newest turn.
     #[must_use]
     pub fn frame(&self) -> FrameIndex {
