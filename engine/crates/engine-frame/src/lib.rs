@@ -70,6 +70,7 @@
 //! thread and no file; what is per frame allocates nothing once its buffers have grown.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
+pub mod calls;
 pub mod contracts;
 pub mod limits;
 pub mod links;
@@ -84,6 +85,7 @@ pub mod planner;
 pub mod ranges;
 pub mod schedule;
 pub mod seed;
+pub mod signals;
 pub mod slots;
 pub mod supervise;
 pub mod wgsl;

@@ -1,7 +1,8 @@
 //! Mail between cells: sent in frame F, handed over in F+1, ordered by (sender's line, sequence).
 //!
 //! A turn collects what it sends in an [`Outbox`]; the host drains it at commit into the receivers'
-//! [`Mailbox`]es. Both are bounded, neither allocates once it has its size.
+//! [`Mailbox`]es. Both are bounded, neither allocates once it has its size. Answers to open calls ([`crate::calls`])
+//! have room of their own in the caller's box, whatever else is in it.
 use crate::plan::CellLine;
 use std::ops::Range;
 
@@ -113,18 +114,53 @@ struct Message {
     from: CellLine,
     sequence: u64,
     place: Range<usize>,
+    is_answer: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Batch {
     messages: Vec<Message>,
     payloads: Payloads,
+    answers: Taken,
+}
+
+/// What the answers of a batch take of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    messages: usize,
+    bytes: usize,
 }
 
 impl Batch {
     fn clear(&mut self) {
         self.messages.clear();
         self.payloads.blocks.clear();
+        self.answers = Taken::default();
+    }
+
+    /// Returns what the messages that are no answers take.
+    fn others(&self) -> Taken {
+        Taken {
+            messages: self.messages.len() - self.answers.messages,
+            bytes: self.payloads.bytes() - self.answers.bytes,
+        }
+    }
+
+    fn iter(&self) -> impl ExactSizeIterator<Item = Mail<'_>> {
+        self.messages.iter().map(|m| Mail {
+            from: m.from,
+            sequence: m.sequence,
+            payload: self.payloads.get(m.place.clone()),
+        })
+    }
+
+    fn push(&mut self, from: CellLine, sequence: u64, is_answer: bool, payload: &[u8]) {
+        let place = self.payloads.push(payload);
+        if is_answer {
+            self.answers.messages += 1;
+            self.answers.bytes += payload.len().next_multiple_of(BLOCK);
+        }
+        self.messages.push(Message { from, sequence, place, is_answer });
     }
 }
 
@@ -150,15 +186,31 @@ impl Mailbox {
     /// Puts a message in; it is handed over at the next [`Mailbox::open`]. When the box is full, the message is
     /// dropped and counted, and `false` is returned.
     pub fn deliver(&mut self, from: CellLine, sequence: u64, payload: &[u8]) -> bool {
-        let batch = &mut self.collecting;
-        let bytes = batch.payloads.bytes() + payload.len().next_multiple_of(BLOCK);
-        if batch.messages.len() >= self.limits.messages || bytes > self.limits.bytes {
+        let (batch, bytes) = (&mut self.collecting, payload.len().next_multiple_of(BLOCK));
+        let others = batch.others();
+        if others.messages >= self.limits.messages || others.bytes + bytes > self.limits.bytes {
             self.dropped += 1;
             return false;
         }
-        let place = batch.payloads.push(payload);
-        batch.messages.push(Message { from, sequence, place });
+        batch.push(from, sequence, false, payload);
         true
+    }
+
+    /// Puts the answer to an open call in. Answers take no room from other mail, nor that from them; how many there can
+    /// be is bounded by the calls. When those that wait are too long together, the answer is not taken, and `false` is
+    /// returned; one of `short` bytes at most always is.
+    pub fn deliver_answer(&mut self, from: CellLine, sequence: u64, payload: &[u8], short: usize) -> bool {
+        let (batch, bytes) = (&mut self.collecting, payload.len().next_multiple_of(BLOCK));
+        let fits = payload.len() <= short || batch.answers.bytes + bytes <= self.limits.bytes;
+        if fits {
+            batch.push(from, sequence, true, payload);
+        }
+        fits
+    }
+
+    /// Returns the mail that waits for the next turn, in the order in which it came.
+    pub fn waiting(&self) -> impl Iterator<Item = Mail<'_>> {
+        self.collecting.iter()
     }
 
     /// Begins a turn: forgets the mail of the one before, and hands over what was collected since, ordered by
@@ -173,8 +225,8 @@ impl Mailbox {
     /// nothing of it is dropped.
     pub fn give_back(&mut self) {
         for m in self.reading.messages.drain(..) {
-            let place = self.collecting.payloads.push(self.reading.payloads.get(m.place.clone()));
-            self.collecting.messages.push(Message { place, ..m });
+            let payload = self.reading.payloads.get(m.place.clone());
+            self.collecting.push(m.from, m.sequence, m.is_answer, payload);
         }
         self.reading.clear();
     }
@@ -193,11 +245,7 @@ impl Mailbox {
 
     /// Returns the mail of the current turn, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Mail<'_>> {
-        self.reading.messages.iter().map(|m| Mail {
-            from: m.from,
-            sequence: m.sequence,
-            payload: self.reading.payloads.get(m.place.clone()),
-        })
+        self.reading.iter()
     }
 
     /// Returns how many messages were dropped because the box was full.
@@ -256,6 +304,23 @@ mod tests {
         o.clear();
         assert_eq!(o.iter().count(), 0);
         assert_eq!(o.send(CellLine(0), &[0; 1]), Ok(()));
+    }
+
+    #[test]
+    fn answers_and_other_mail_take_no_room_from_each_other() {
+        let limits = BoxLimits { messages: 1, bytes: 64 };
+        let mut m = Mailbox::new(limits);
+        assert!(m.deliver(CellLine(1), 0, &[1; 64]));
+        assert!(m.deliver_answer(CellLine(1), 1, &[2; 48], 32));
+        assert!(!m.deliver_answer(CellLine(1), 2, &[3; 48], 32), "their bytes are bounded too");
+        assert!(m.deliver_answer(CellLine(1), 3, &[4; 32], 32), "but a short one always fits");
+        assert_eq!(m.waiting().map(|m| m.sequence).collect::<Vec<_>>(), [0, 1, 3]);
+        m.open();
+        m.give_back();
+        assert!(!m.deliver(CellLine(1), 4, &[]), "what is given back takes what it took before");
+        m.open();
+        assert_eq!((m.iter().len(), m.dropped()), (3, 1));
+        assert!(m.deliver(CellLine(1), 5, &[1; 64]), "and a new turn has all of it again");
     }
 
     #[test]

@@ -102,7 +102,11 @@ impl World {
         }
         self.sealed_changed = true;
         self.share_records();
-        self.after_change()
+        self.after_change()?;
+        for key in key_of.values().filter(|key| !new_lines.contains_key(key)) {
+            self.drop_calls(*key);
+        }
+        Ok(())
     }
 
     /// Lets go of an entry that is no longer in the scene.

@@ -3,6 +3,7 @@ mod commit;
 mod depart;
 mod events;
 mod gpu_time;
+mod mail;
 mod packet;
 mod plan;
 mod readback;
@@ -64,6 +65,7 @@ impl World {
         }
         let periods = self.periods(elapsed_ns);
         let dt_ns = steps_ns(1, self.scene.rate) * periods;
+        self.end_calls();
         self.record_all(periods, input, &mut summary);
         let recorded = begun.elapsed();
         self.tick_all(deadline, input, &mut summary)?;

@@ -10,7 +10,10 @@ use crate::{
     turn::Work, turns::TurnPool,
 };
 use cell_abi::Key;
-use engine_frame::{contracts::Contracts, links::NowGraph, lists::ListBook, packet::Packet, plan::Plan};
+use engine_frame::{
+    calls::Calls, contracts::Contracts, links::NowGraph, lists::ListBook, packet::Packet, plan::Plan,
+    signals::Subscriptions,
+};
 use engine_render::Renderer;
 use engine_scene::{Placement, Scene};
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
@@ -90,6 +93,10 @@ pub struct World {
     pub(crate) names: Vec<Arc<str>>,
     /// From a cell's name to its line.
     pub(crate) by_name: HashMap<Arc<str>, usize>,
+    /// The calls between them that nobody has answered yet.
+    pub(crate) calls: Calls,
+    /// Which of them want which signals.
+    pub(crate) subscriptions: Subscriptions,
     pub(crate) now: NowGraph,
     pub(crate) lists: ListBook,
     /// Real time that no world step has covered yet, in nanoseconds.
@@ -179,6 +186,8 @@ impl World {
             pool,
             names: Vec::new(),
             by_name: HashMap::new(),
+            calls: Calls::default(),
+            subscriptions: Subscriptions::default(),
             now: NowGraph::default(),
             lists: ListBook::default(),
             owed_ns: 0,

@@ -5,10 +5,7 @@ use crate::{
     world::World,
 };
 use cell_abi::Request;
-use engine_frame::{
-    plan::{BufferId, CellLine},
-    slots::PublicationFault,
-};
+use engine_frame::{plan::BufferId, slots::PublicationFault};
 use std::sync::Arc;
 
 impl World {
@@ -73,53 +70,7 @@ impl World {
         if let Some(list) = turn.outcome.passes.take() {
             self.take_list(n, &list);
         }
-        for out in &turn.outcome.outbox {
-            let entry = &mut self.cells[n];
-            entry.counters.sent += 1;
-            let sequence = entry.counters.sent;
-            if entry.scene.trust.grants().is_some_and(|g| !g.may_send(&out.to)) {
-                self.stats.undeliverable += 1;
-                if entry.tells_unknown(&out.to) {
-                    tracing::warn!(
-                        cell = &*entry.name,
-                        "it sends to `{}`, which was not granted to it; if it may, write `trust: Untrusted(.., send: \
-                         [\"{}\"])`",
-                        out.to.escape_debug(),
-                        out.to.escape_debug()
-                    );
-                }
-                continue;
-            }
-            match self.by_name.get(out.to.as_str()) {
-                // A full box drops the message and counts it.
-                Some(&to) => {
-                    let delivered =
-                        self.cells[to].mailbox.deliver(CellLine(n as u32), sequence, &out.payload);
-                    self.cells[to].counters.received += u64::from(delivered);
-                    self.wake(to);
-                    if delivered
-                        && !self.options.lockstep
-                        && self.cells[to].rate == cell_abi::ports::Rate::OnMail
-                    {
-                        self.mailed.push(to);
-                    }
-                }
-                None => {
-                    self.stats.undeliverable += 1;
-                    let sender = &mut self.cells[n];
-                    if sender.tells_unknown(&out.to) {
-                        let names = self.names.iter().map(|name| &**name);
-                        let meant = engine_frame::names::did_you_mean(&out.to, names);
-                        let hint = meant.map(|m| format!("; did you mean `{m}`?")).unwrap_or_default();
-                        tracing::warn!(
-                            cell = &*sender.name,
-                            "it sends to `{}`, but no cell of the scene has that name{hint}",
-                            out.to
-                        );
-                    }
-                }
-            }
-        }
+        self.post(n, &turn.outcome.outbox);
         turn.outcome.sent.append(&mut turn.outcome.outbox);
         if !Arc::ptr_eq(&turn.record.memory, self.book.memory()) {
             // Its owners may have gone over to new regions meanwhile, and this may be the cell's last turn.

@@ -33,6 +33,7 @@ impl World {
     pub(crate) fn crashed(&mut self, n: usize, why: &str) {
         let now_ns = self.now_ns();
         self.wake(n);
+        self.lose_calls(n);
         self.keep_crash(n, why);
         if self.roll_back(n, why) {
             return;

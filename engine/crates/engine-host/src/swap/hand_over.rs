@@ -125,6 +125,7 @@ impl World {
         self.plan_checkpoint(n);
         // The old one may have slept, and the new one ticks.
         self.wake(n);
+        self.lose_calls(n);
         self.start_turn(n, 0, false);
     }
 
