@@ -21,6 +21,8 @@ const EXE: &str = env!("CARGO_BIN_EXE_engine");
 const ACTIONS: u32 = 60;
 /// After how many of them everybody must be well again.
 const ROUND: u32 = 12;
+/// How often a long one says how far it has come.
+const TOLD: u32 = 500;
 /// How many builds the twin has.
 const BUILDS: u8 = 4;
 /// Ends a wait that hangs. A watchdog, not a measure.
@@ -308,6 +310,9 @@ fn random_kills_stops_swaps_moves_and_restarts_cost_nobody_but_the_cell_and_leav
         soak.act(&mut random);
         if n % ROUND == 0 || n == actions {
             soak.until_well();
+        }
+        if n % TOLD == 0 {
+            eprintln!("{n} of {actions}: {:?}", soak.done);
         }
     }
     soak.until_as(&places, held);
