@@ -17,7 +17,7 @@ use crate::{
     },
     cx::Outgoing,
     memory::SLOTS,
-    record::{Letter, PortSlots, Record, SlotRead},
+    record::{Letter, Record, SlotRead},
     turn::Work,
 };
 use cell_abi::DirtyRange;
@@ -63,23 +63,8 @@ pub(super) fn write_begin(
         behind: &r.behind,
         mail: &r.mail,
     };
-    let port = |(n, p): (usize, &PortSlots)| {
-        let mut read = |r: &SlotRead| KeptRead {
-            slot: r.slot,
-            len: u32::try_from(r.len).unwrap_or(u32::MAX),
-            frame: r.frame,
-            content: content(n, r),
-        };
-        let write = p.write.map(|s| KeptWrite {
-            slot: s.slot,
-            stamp: s.stamp,
-            capacity: record.memory.get(s.buffer).map_or(0, |m| m.part.capacity as u32),
-            behind: s.behind,
-        });
-        let (newest, previous) = (p.read.as_ref().map(&mut read), p.previous.as_ref().map(&mut read));
-        KeptPort { read: newest, previous, blend: p.blend, write }
-    };
-    write_given(w, known, &given, r.ports.iter().enumerate().map(port));
+    let ports = r.ports.iter().enumerate();
+    write_given(w, known, &given, ports.map(|(n, p)| KeptPort::of(record, p, |read| content(n, read))));
 }
 
 /// Writes what a turn was given, for a reader who knows `known`.

@@ -140,12 +140,9 @@ impl Player {
             ports.push(self.port(n, port, contents)?);
         }
         let r = &mut self.turn.record;
-        (r.frame, r.steps, r.dt_ns, r.time_ns) = (kept.frame, kept.steps, kept.dt_ns, kept.time_ns);
-        (r.seed, r.screen_px, r.input) = (kept.seed, kept.screen_px, kept.input);
-        (r.params, r.params_version) = (Arc::clone(&kept.params), kept.params_version);
+        kept.give(r);
         r.ports = ports;
         r.behind.clone_from(&kept.behind);
-        r.mail.clone_from(&kept.mail);
         r.memory = Arc::new(self.memory.clone());
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What is kept of a turn.
 use crate::{
-    record::Letter,
+    record::{Letter, PortSlots, Record, SlotRead},
     turn::{SavedState, Work},
 };
 use cell_abi::{DirtyRange, InputFrame};
@@ -193,4 +193,61 @@ pub struct KeptTurn {
     pub mail: Vec<Letter>,
     /// What came of it; `None` when it never returned.
     pub end: Option<KeptEnd>,
+}
+
+impl KeptPort {
+    /// Returns how a port of a record is kept; `content` says where what it reads is.
+    pub(super) fn of(
+        record: &Record,
+        port: &PortSlots,
+        mut content: impl FnMut(&SlotRead) -> Content,
+    ) -> Self {
+        let mut read = |r: &SlotRead| KeptRead {
+            slot: r.slot,
+            len: u32::try_from(r.len).unwrap_or(u32::MAX),
+            frame: r.frame,
+            content: content(r),
+        };
+        let write = port.write.map(|s| KeptWrite {
+            slot: s.slot,
+            stamp: s.stamp,
+            capacity: record.memory.get(s.buffer).map_or(0, |m| m.part.capacity as u32),
+            behind: s.behind,
+        });
+        let (newest, previous) = (port.read.as_ref().map(&mut read), port.previous.as_ref().map(&mut read));
+        Self { read: newest, previous, blend: port.blend, write }
+    }
+}
+
+impl KeptTurn {
+    /// Returns a copy of what a turn is given; `content` keeps what it reads and says where.
+    pub(crate) fn copy(record: &Record, work: Work, mut content: impl FnMut(&SlotRead) -> Content) -> Self {
+        let r = record;
+        Self {
+            work,
+            frame: r.frame,
+            steps: r.steps,
+            dt_ns: r.dt_ns,
+            time_ns: r.time_ns,
+            seed: r.seed,
+            screen_px: r.screen_px,
+            input: r.input,
+            params: Arc::clone(&r.params),
+            params_version: r.params_version,
+            ports: r.ports.iter().map(|p| KeptPort::of(record, p, &mut content)).collect(),
+            behind: r.behind.clone(),
+            mail: r.mail.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Gives it to a turn that runs again, but for its ports and what they are behind: they depend on where the slots
+    /// are then.
+    pub(crate) fn give(&self, record: &mut Record) {
+        let r = record;
+        (r.frame, r.steps, r.dt_ns, r.time_ns) = (self.frame, self.steps, self.dt_ns, self.time_ns);
+        (r.seed, r.screen_px, r.input) = (self.seed, self.screen_px, self.input);
+        (r.params, r.params_version) = (Arc::clone(&self.params), self.params_version);
+        r.mail.clone_from(&self.mail);
+    }
 }

@@ -1,8 +1,5 @@
 //! The shadow's thread: a small world of one cell, in which the copied ticks are run again.
-use super::{
-    Job, Progress, Verdict,
-    tap::{Content, Tapped},
-};
+use super::{Job, Progress, Verdict, tap::Tapped};
 use crate::{
     book::{DeclaredBuffer, SlotBook},
     cx::InstanceCx,
@@ -102,12 +99,12 @@ impl World<'_> {
         let fault =
             |e: Vec<crate::memory::RegionError>| e.first().map(ToString::to_string).unwrap_or_default();
         self.book.declare(&declared, |_| false).map_err(fault)?;
-        for (n, tapped) in first.into_iter().flat_map(|f| f.ports.iter().enumerate()) {
+        for (first, n) in first.into_iter().flat_map(|f| (0..f.turn.ports.len()).map(move |n| (f, n))) {
             let Some((buffer, true)) = self.ports.get(n).and_then(|p| p.buffer) else { continue };
-            let frame = first.map_or(0, |f| f.frame);
-            let made = tapped.made.as_ref().map(|bytes| Content { frame, bytes: bytes.clone() });
-            for content in [tapped.read.clone(), made].into_iter().flatten() {
-                self.publish(buffer, &content);
+            let read = first.content(first.turn.ports[n].read);
+            let made = first.made[n].as_ref().map(|bytes| (first.turn.frame, &bytes[..]));
+            for content in [read, made].into_iter().flatten() {
+                self.publish(buffer, content);
             }
         }
         self.turn.renewal = self.book.replace_instance(name, Placement::Process);
@@ -122,19 +119,15 @@ impl World<'_> {
     }
 
     /// Puts what another cell or the running instance published into a region of this process.
-    fn publish(&mut self, buffer: BufferId, content: &Content) {
-        let Some((generation, grant, _)) = self.book.grant(buffer, content.frame, &mut Vec::new()) else {
+    fn publish(&mut self, buffer: BufferId, (frame, bytes): (u64, &[u8])) {
+        let Some((generation, grant, _)) = self.book.grant(buffer, frame, &mut Vec::new()) else {
             return;
         };
-        let written = grant.slot.is_some_and(|slot| {
-            self.book.memory().get(buffer).is_some_and(|m| m.fill(slot, 0, &content.bytes))
-        });
-        let publication = Publication {
-            frame: content.frame,
-            len_bytes: content.bytes.len() as u64,
-            dirty_count: 0,
-            dirty: Default::default(),
-        };
+        let written = grant
+            .slot
+            .is_some_and(|slot| self.book.memory().get(buffer).is_some_and(|m| m.fill(slot, 0, bytes)));
+        let publication =
+            Publication { frame, len_bytes: bytes.len() as u64, dirty_count: 0, dirty: Default::default() };
         // What does not fit is not there for the shadow: it shows as a difference.
         let _ = self.book.settle(buffer, generation, &grant, Some(&publication).filter(|_| written));
     }
@@ -158,14 +151,15 @@ impl World<'_> {
         let mut grants = Vec::new();
         self.turn.record.ports.clear();
         self.turn.record.behind.clear();
-        for (n, given) in tapped.ports.iter().enumerate() {
+        for (n, given) in tapped.turn.ports.iter().enumerate() {
+            let [read, previous] = [given.read, given.previous].map(|r| tapped.content(r));
             let mut slots = PortSlots { blend: given.blend, ..PortSlots::default() };
             if let Some((buffer, owns)) = self.ports.get(n).and_then(|p| p.buffer) {
                 if !owns {
-                    for content in [&given.previous, &given.read].into_iter().flatten() {
-                        if self.put[n].is_none_or(|frame| frame < content.frame) {
+                    for content in [previous, read].into_iter().flatten() {
+                        if self.put[n].is_none_or(|frame| frame < content.0) {
                             self.publish(buffer, content);
-                            self.put[n] = Some(content.frame);
+                            self.put[n] = Some(content.0);
                         }
                     }
                 }
@@ -173,7 +167,7 @@ impl World<'_> {
                     holds.push((buffer, generation, p.slot));
                     slots.read = Some(SlotRead::of(buffer, p));
                 }
-                if given.previous.is_some()
+                if previous.is_some()
                     && let Some((generation, p)) = self.book.hold_previous(buffer)
                 {
                     holds.push((buffer, generation, p.slot));
@@ -182,7 +176,9 @@ impl World<'_> {
                 if owns {
                     let behind = &mut self.turn.record.behind;
                     let at = behind.len() as u32;
-                    if let Some((generation, grant, count)) = self.book.grant(buffer, tapped.frame, behind) {
+                    if let Some((generation, grant, count)) =
+                        self.book.grant(buffer, tapped.turn.frame, behind)
+                    {
                         let (slot, stamp) = (grant.slot, grant.stamp);
                         slots.write = Some(SlotWrite { buffer, slot, stamp, behind: (at, count) });
                         grants.push((n, buffer, generation, grant));
@@ -191,15 +187,11 @@ impl World<'_> {
             }
             self.turn.record.ports.push(slots);
         }
-        let r = &mut self.turn.record;
-        (r.frame, r.steps, r.dt_ns, r.time_ns) = (tapped.frame, tapped.steps, tapped.dt_ns, tapped.time_ns);
-        (r.seed, r.screen_px, r.input) = (tapped.seed, tapped.screen_px, tapped.input);
-        (r.params, r.params_version) = (Arc::clone(&tapped.params), tapped.params_version);
-        r.mail.clone_from(&tapped.mail);
-        r.memory = Arc::clone(self.book.memory());
+        tapped.turn.give(&mut self.turn.record);
+        self.turn.record.memory = Arc::clone(self.book.memory());
         self.turn.work = Work { tick: true, ..Work::default() };
         self.run()?;
-        let at = format!("at tick {ticks} (frame {})", tapped.frame);
+        let at = format!("at tick {ticks} (frame {})", tapped.turn.frame);
         for (buffer, generation, slot) in holds {
             self.book.release(buffer, generation, slot);
         }
@@ -209,7 +201,7 @@ impl World<'_> {
             let made = settled.ok().flatten().and_then(|p| {
                 self.book.memory().bytes(buffer, p.slot, 0, u64::from(p.len)).map(<[u8]>::to_vec)
             });
-            if made != tapped.ports[n].made {
+            if made != tapped.made[n] {
                 self.note(format!("`{}`", self.ports[n].name), &at);
             }
         }

@@ -1,10 +1,10 @@
 //! Copies of the running instance's turns, made as they end, on the threads that run them.
 use crate::{
     cx::Outgoing,
-    record::{Letter, SlotRead},
+    kept::{Content, KeptRead, KeptTurn},
+    record::SlotWrite,
     turn::{SavedState, Turn},
 };
-use cell_abi::InputFrame;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use engine_frame::{packet::SlotMemory as _, slots::content_len};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,41 +12,31 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The most bytes of all copies.
 const MAX_BYTES: usize = 256 << 20;
 
-/// A publication.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Content {
-    pub(super) frame: u64,
-    pub(super) bytes: Vec<u8>,
-}
-
-/// What a port of a tick had.
-#[derive(Debug, Default)]
-pub(super) struct TappedPort {
-    pub(super) read: Option<Content>,
-    pub(super) previous: Option<Content>,
-    pub(super) blend: f32,
-    /// What was published through it.
-    pub(super) made: Option<Vec<u8>>,
-}
-
 /// A tick of the running instance: what it was given, and what it made.
 #[derive(Debug)]
 pub(super) struct Tapped {
-    pub(super) frame: u64,
-    pub(super) steps: u32,
-    pub(super) dt_ns: u64,
-    pub(super) time_ns: u64,
-    pub(super) seed: u64,
-    pub(super) screen_px: [u32; 2],
-    pub(super) input: InputFrame,
-    pub(super) params: std::sync::Arc<[u8]>,
-    pub(super) params_version: u64,
-    pub(super) ports: Vec<TappedPort>,
-    pub(super) mail: Vec<Letter>,
+    /// What it was given. What it read is in `contents`, by the numbers in it.
+    pub(super) turn: KeptTurn,
+    contents: Vec<Vec<u8>>,
+    /// What was published, by port.
+    pub(super) made: Vec<Option<Vec<u8>>>,
     pub(super) sent: Vec<Outgoing>,
     pub(super) passes: Option<Vec<u8>>,
     /// The state after it, in the first one.
     pub(super) state: Option<SavedState>,
+}
+
+impl Tapped {
+    /// Returns what was read: the frame of the tick that published it, and its bytes.
+    pub(super) fn content(&self, read: Option<KeptRead>) -> Option<(u64, &[u8])> {
+        let read = read?;
+        let Content::Kept(number) = read.content else { return None };
+        Some((read.frame, self.contents.get(number as usize)?))
+    }
+
+    fn bytes(&self) -> usize {
+        self.contents.iter().chain(self.made.iter().flatten()).map(Vec::len).sum()
+    }
 }
 
 #[derive(Debug)]
@@ -115,7 +105,7 @@ impl Tap {
             state.left -= 1;
         }
         let tapped = copy(turn);
-        state.bytes += tapped.ports.iter().map(bytes_of).sum::<usize>();
+        state.bytes += tapped.bytes();
         let fits = state.bytes <= MAX_BYTES;
         let sent = fits && state.out.as_ref().is_some_and(|out| out.try_send(tapped).is_ok());
         if !sent || state.left == 0 {
@@ -124,19 +114,17 @@ impl Tap {
     }
 }
 
-fn bytes_of(port: &TappedPort) -> usize {
-    let contents = [&port.read, &port.previous].map(|c| c.as_ref().map_or(0, |c| c.bytes.len()));
-    contents.iter().sum::<usize>() + port.made.as_ref().map_or(0, Vec::len)
-}
-
 fn copy(turn: &Turn) -> Tapped {
     let r = &turn.record;
-    let content = |read: Option<SlotRead>| {
-        let read = read?;
-        let bytes = r.memory.bytes(read.buffer, read.slot, 0, read.len as u64)?.to_vec();
-        Some(Content { frame: read.frame, bytes })
-    };
-    let made = |write: Option<crate::record::SlotWrite>| {
+    let mut contents = Vec::new();
+    let given = KeptTurn::copy(r, turn.work, |read| {
+        let Some(bytes) = r.memory.bytes(read.buffer, read.slot, 0, read.len as u64) else {
+            return Content::Lost;
+        };
+        contents.push(bytes.to_vec());
+        Content::Kept(contents.len() as u64 - 1)
+    });
+    let made = |write: Option<SlotWrite>| {
         let write = write?;
         let memory = r.memory.get(write.buffer)?;
         let published = memory.header(write.slot).published(write.stamp)?;
@@ -144,24 +132,10 @@ fn copy(turn: &Turn) -> Tapped {
         let len = content_len(&published, capacity, 1).ok()?;
         Some(r.memory.bytes(write.buffer, write.slot?, 0, u64::from(len))?.to_vec())
     };
-    let port = |p: &crate::record::PortSlots| TappedPort {
-        read: content(p.read),
-        previous: content(p.previous),
-        blend: p.blend,
-        made: made(p.write),
-    };
     Tapped {
-        frame: r.frame,
-        steps: r.steps,
-        dt_ns: r.dt_ns,
-        time_ns: r.time_ns,
-        seed: r.seed,
-        screen_px: r.screen_px,
-        input: r.input,
-        params: std::sync::Arc::clone(&r.params),
-        params_version: r.params_version,
-        ports: r.ports.iter().map(port).collect(),
-        mail: r.mail.clone(),
+        turn: given,
+        contents,
+        made: r.ports.iter().map(|p| made(p.write)).collect(),
         sent: turn.outcome.outbox.clone(),
         passes: turn.outcome.passes.clone(),
         state: turn.outcome.saved.clone(),
