@@ -15,7 +15,7 @@ mod task;
 pub use call::Call;
 pub use error::{CallError, Called, Drift};
 pub use message::{Message, Route};
-pub use serve::{Answer, Reply, Served, Server, Serves, ServesNothing};
+pub use serve::{Answer, Reply, Served, Server, Serves, ServesNothing, arguments};
 pub use signals::Signals;
 pub use synapse::{Service, Synapse};
 pub use task::TaskCx;

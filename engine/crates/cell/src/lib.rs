@@ -93,7 +93,7 @@ mod keeping_state {}
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{
-        calls::{Answer, Reply, Served, Server, Serves, ServesNothing},
+        calls::{Answer, Reply, Served, Server, Serves, ServesNothing, arguments},
         contract::Plugin,
         entry::table,
         forms::{As, Own, Sorted, checked},

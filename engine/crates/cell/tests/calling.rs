@@ -67,7 +67,7 @@ mod api {
             /// Presses a button.
             fn press(id: String);
             /// Is new.
-            fn release(id: String);
+            fn release(id: String) -> Option<super::ButtonState>;
         }
     }
 }

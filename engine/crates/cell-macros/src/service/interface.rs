@@ -1,7 +1,7 @@
 //! An interface: what there is to call. It becomes a client, a trait for handlers, and the table that leads to them.
 use super::{cfg_of, docs};
 use crate::{faults::Faults, kept::types};
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::{
     Attribute, Fields, FnArg, GenericArgument, Item, ItemMod, Pat, PathArguments, ReturnType, Signature,
@@ -204,11 +204,21 @@ impl Function {
     fn route(&self) -> Ident {
         format_ident!("{}", self.name.unraw().to_string().to_uppercase(), span = self.name.span())
     }
+
+    /// Returns the name of its shape's constant.
+    fn shape(&self) -> Ident {
+        format_ident!("__SHAPE_OF_{}", self.route())
+    }
+
+    /// Returns where its arguments stand.
+    fn span(&self) -> Span {
+        self.args.first().map_or(self.name.span(), |(_, ty)| ty.span())
+    }
 }
 
 fn items_of(name: &Ident, functions: &[Function]) -> TokenStream {
     let text = name.unraw().to_string();
-    let routes = functions.iter().map(route);
+    let (routes, shapes) = (functions.iter().map(route), functions.iter().map(shape));
     let calls = functions.iter().map(call);
     let methods = functions.iter().map(method);
     let served = functions.iter().map(served);
@@ -222,10 +232,9 @@ fn items_of(name: &Ident, functions: &[Function]) -> TokenStream {
         /// The routes of the functions, with their fingerprints.
         #[allow(long_running_const_eval, reason = "made by cell::service: hashes of types")]
         pub mod routes {
-            #[allow(unused_imports, reason = "made by cell::service: the types of its functions")]
-            use super::*;
             #(#routes)*
         }
+        #(#shapes)*
 
         #[doc = #client_doc]
         #[derive(Clone, Debug)]
@@ -270,7 +279,20 @@ fn items_of(name: &Ident, functions: &[Function]) -> TokenStream {
 
 /// Writes the constant of a route.
 fn route(f: &Function) -> TokenStream {
-    let (constant, name) = (f.route(), f.name.unraw().to_string());
+    let (constant, shape, name) = (f.route(), f.shape(), f.name.unraw().to_string());
+    let doc = format!("The route of `{name}`.");
+    quote! {
+        #[doc = #doc]
+        pub const #constant: ::cell::Route = ::cell::Route {
+            name: #name,
+            fingerprint: ::cell::__private::shape::fingerprint(super::#shape),
+        };
+    }
+}
+
+/// Writes the shape of a route, where the author's names mean what they mean to the author.
+fn shape(f: &Function) -> TokenStream {
+    let (constant, name) = (f.shape(), f.name.unraw().to_string());
     let field = |name: &str, ty: &Type| {
         let span = ty.span();
         let shape = quote_spanned!(span=> <#ty as ::cell::Protein>::SHAPE);
@@ -279,19 +301,14 @@ fn route(f: &Function) -> TokenStream {
     let args = f.args.iter().map(|(name, ty)| field(&name.unraw().to_string(), ty));
     // No argument can have that name.
     let answer = field("->", &f.answer.all);
-    let doc = format!("The route of `{name}`.");
     quote! {
-        #[doc = #doc]
-        pub const #constant: ::cell::Route = ::cell::Route {
-            name: #name,
-            fingerprint: ::cell::__private::shape::fingerprint(::cell::__private::shape::Ref::to(
-                &::cell::__private::shape::Node::Named(::cell::__private::shape::Named::new(
-                    #name,
-                    "",
-                    ::cell::__private::shape::Parts::Struct(&[#(#args,)* #answer]),
-                )),
+        const #constant: ::cell::__private::shape::Ref = ::cell::__private::shape::Ref::to(
+            &::cell::__private::shape::Node::Named(::cell::__private::shape::Named::new(
+                #name,
+                "",
+                ::cell::__private::shape::Parts::Struct(&[#(#args,)* #answer]),
             )),
-        };
+        );
     }
 }
 
@@ -312,11 +329,13 @@ fn call(f: &Function) -> TokenStream {
             (quote!(::cell::Call<#value, #error>), quote!(try_call::<#value, #error>))
         }
     };
+    let span = f.span();
+    let sent = quote_spanned!(span=> &args);
     quote! {
         #(#docs)*
         pub fn #name(&self, #(#params),*) -> #call {
             let args: (#(#types,)*) = (#(#values,)*);
-            self.0.#send(&routes::#constant, &args)
+            self.0.#send(&routes::#constant, #sent)
         }
     }
 }
@@ -346,11 +365,13 @@ fn served(f: &Function) -> TokenStream {
     let constant = f.route();
     let (names, types) = (args.iter().map(|(name, _)| name), args.iter().map(|(_, ty)| ty));
     let values = args.iter().map(|(name, _)| name);
+    let span = f.span();
+    let args_type = quote_spanned!(span=> (#(#types,)*));
     quote! {
         ::cell::__private::Served {
             route: routes::#constant,
             run: |__cell, __cx, __args| {
-                let (#(#names,)*) = ::cell::__private::decode::<(#(#types,)*)>(__args)?;
+                let (#(#names,)*) = ::cell::__private::arguments::<#args_type>(__args)?;
                 ::core::result::Result::Ok(::cell::__private::Reply::of(
                     <__T as Handlers>::#name(__cell, __cx, #(#values),*),
                 ))

@@ -53,6 +53,12 @@ impl Reply {
     }
 }
 
+/// Reads the arguments of a call.
+#[doc(hidden)]
+pub fn arguments<A: Message>(content: &[u8]) -> Result<A, DecodeError> {
+    cell_wire::decode(content)
+}
+
 fn with_room<R: Message>(content: &R) -> AlignedVec {
     cell_wire::encode_after(&[0; MessageHead::BYTES], content)
 }
