@@ -11,6 +11,7 @@
 //! what a port is used for.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
+mod builder;
 mod contract;
 mod export;
 mod faults;
@@ -75,6 +76,13 @@ pub fn handler(_: proc_macro::TokenStream, _: proc_macro::TokenStream) -> proc_m
 #[proc_macro_derive(Protein, attributes(protein))]
 pub fn protein(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     protein::derive(input.into()).into()
+}
+
+/// Makes a builder of a struct: `Order::builder().id("x").count(3).build()`. A field that was not given is a compile
+/// error; fields of the type `Option` need not be.
+#[proc_macro_derive(Builder)]
+pub fn builder(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    builder::derive(input.into()).into()
 }
 
 /// Makes a cell's state outlive its instance: it is handed over at a swap or a move, and kept for a restart. See the

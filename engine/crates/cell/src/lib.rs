@@ -39,6 +39,7 @@
 
 extern crate self as cell;
 
+mod builder;
 mod calls;
 mod contract;
 mod cx;
@@ -68,7 +69,7 @@ pub use cell_abi::{
     Fingerprint, FrameIndex, InputFrame, Key, MouseButton, ports::TextureFormat, saved::SavedError,
     shape::Protein,
 };
-pub use cell_macros::{Gpu, Protein, Save, export, handler, service, signal_receptor};
+pub use cell_macros::{Builder, Gpu, Protein, Save, export, handler, service, signal_receptor};
 pub use cell_wire::{Blend, Compare, Count, Cull, DecodeError, Topology};
 pub use contract::{Binding, Contract};
 pub use cx::{Cx, Mail, SendError};
@@ -93,6 +94,7 @@ mod keeping_state {}
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{
+        builder::{Given, IsGiven},
         calls::{Answer, Reply, Served, Server, Serves, ServesNothing, arguments},
         contract::Plugin,
         entry::table,

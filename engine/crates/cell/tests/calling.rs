@@ -415,3 +415,19 @@ fn other_mail_is_the_cells_own_and_calls_are_not_in_it() {
 fn long_answers_come_whole() {
     assert_eq!(asked("asks for much"), [format!("frame 2: {:?}", [7_u8; 100_000])]);
 }
+
+/// Has a builder.
+#[derive(Clone, Debug, PartialEq, Protein, Builder)]
+struct Order {
+    id: String,
+    count: u32,
+    note: Option<String>,
+}
+
+#[test]
+fn a_builder_takes_fields_in_any_order_and_options_or_none() {
+    let order = Order::builder().count(3).id("start").build();
+    assert_eq!(order, Order { id: "start".into(), count: 3, note: None });
+    let order = Order::builder().note("now").id(String::from("stop")).count(4).build();
+    assert_eq!(order, Order { id: "stop".into(), count: 4, note: Some("now".into()) });
+}
