@@ -3,7 +3,7 @@
 //! It tells the same as the interface, which its hash is of, and besides what types are called. The same contract gives
 //! the same bytes.
 use cell_abi::{
-    interface::Interface,
+    interface::{Interface, lowest},
     ports::{
         BufferUsage, Direction, FieldKind, ParamKind, PortKind, PortTable, StartValue, TargetSize, TypeLayout,
     },
@@ -49,8 +49,18 @@ struct Param<'a> {
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum What<'a> {
-    Texture { format: &'static str, size: String, mips: u32, start: String },
-    Buffer { element: &'a str, size: u32, at_most: Option<u32> },
+    Texture {
+        format: &'static str,
+        size: String,
+        mips: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        start: Option<String>,
+    },
+    Buffer {
+        element: &'a str,
+        size: u32,
+        at_most: Option<u32>,
+    },
     Backbuffer {},
 }
 
@@ -117,13 +127,18 @@ fn resource<'a>(
         PortKind::Texture(t) => What::Texture {
             format: t.format.name(),
             size: match t.size {
-                TargetSize::Screen { num, den } => format!("screen {num}/{den}"),
+                TargetSize::Screen { num, den } => {
+                    let [num, den] = lowest(num, den);
+                    format!("screen {num}/{den}")
+                }
                 TargetSize::Fixed { width, height } => format!("{width}x{height}"),
             },
             mips: t.mips,
             start: match t.start {
-                StartValue::Keep => "keep".to_owned(),
-                StartValue::Clear([a, b, c, d]) => format!("clear {a} {b} {c} {d}"),
+                StartValue::Keep => Some("keep".to_owned()),
+                // Zeros are silence.
+                start if start == StartValue::Clear([0.0; 4]) => None,
+                StartValue::Clear([a, b, c, d]) => Some(format!("clear {a} {b} {c} {d}")),
             },
         },
         PortKind::Buffer(b) => What::Buffer {
