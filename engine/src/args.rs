@@ -49,6 +49,28 @@ pub(crate) enum Command {
     },
     /// Says what this machine offers to the sandbox of cells in processes, and how to get what is missing.
     Doctor,
+    /// Compares the built cells with the locks of their contracts, or takes a change. The exit code is 0 when nothing
+    /// differs, 1 when something does, 2 when it cannot be known.
+    Lock {
+        /// What to do.
+        #[command(subcommand)]
+        what: LockCommand,
+        /// Take the cells as they are built; do not call cargo.
+        #[arg(long, global = true)]
+        no_build: bool,
+        /// The project's folder; else the one around the current folder.
+        #[arg(long, value_name = "DIR", global = true)]
+        root: Option<PathBuf>,
+    },
+    /// Shows what a cell declares, from its library, without running any of its code.
+    Schema {
+        /// What to show.
+        #[command(subcommand)]
+        what: SchemaCommand,
+        /// The project's folder; else the one around the current folder.
+        #[arg(long, value_name = "DIR", global = true)]
+        root: Option<PathBuf>,
+    },
     /// Builds all cells of a project, verifies each, and runs a scene; with --watch, each saved file counts at once.
     Mitosis {
         /// The project's folder, which may be another workspace with cells; else the one around the current folder.
@@ -99,6 +121,49 @@ pub(crate) enum Command {
         /// The project's folder; else the one around the current folder.
         #[arg(long)]
         root: Option<PathBuf>,
+    },
+}
+
+/// What to do with locks.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum LockCommand {
+    /// Fails when a contract is not as its committed lock says: for CI. Writes nothing.
+    Check {
+        /// A contract or a cell; else all.
+        name: Option<String>,
+    },
+    /// Makes the locks say what the cells are now.
+    Accept {
+        /// A contract or a cell; else all.
+        name: Option<String>,
+    },
+    /// Shows everything that differs. Writes nothing.
+    Diff {
+        /// A contract or a cell; else all.
+        name: Option<String>,
+    },
+}
+
+/// What to show of libraries.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// A cell's contract, and the state that it keeps.
+    Show {
+        /// A cell of the project, as it is built, or the file of a library.
+        #[arg(value_name = "CELL|FILE.so")]
+        of: String,
+        /// For programs: what `.cell/schema/` holds.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What differs between two. The exit code is 0 when nothing does, 1 when something does, 2 when it cannot be known.
+    Diff {
+        /// One.
+        #[arg(value_name = "CELL|FILE.so")]
+        a: String,
+        /// The other.
+        #[arg(value_name = "CELL|FILE.so")]
+        b: String,
     },
 }
 

@@ -11,6 +11,7 @@ mod interrupt;
 mod keys;
 mod leaving;
 mod live;
+mod lock;
 mod log;
 mod mitosis;
 mod new_cell;
@@ -19,6 +20,7 @@ mod picture;
 mod replay;
 mod reports;
 mod sandbox;
+mod schema;
 mod screen;
 mod sessions;
 mod start;
@@ -68,6 +70,8 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
             );
             Ok(ExitCode::SUCCESS)
         }
+        Some(Command::Lock { what, no_build, root }) => Ok(lock::run(&what, no_build, root.as_deref())),
+        Some(Command::Schema { what, root }) => Ok(schema::run(&what, root.as_deref())),
         Some(Command::Mitosis { dir, watch, run }) => play(&mitosis::run_args(dir, watch, *run)?),
         Some(Command::Clean { dry_run, root }) => clean::clean(root.as_deref(), dry_run),
         None => play(&args.run),
