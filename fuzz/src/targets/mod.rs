@@ -5,6 +5,7 @@
 //! (`engine-host/tests/fuzz.rs`). What was found once lies in `fuzz/corpus/NAME/` and is tried again by both.
 mod ctl;
 mod elf;
+mod interface;
 mod passes;
 mod ports;
 mod publication;
@@ -32,6 +33,7 @@ pub(crate) struct Target {
 pub(crate) const TARGETS: &[Target] = &[
     elf::TARGET,
     ports::TARGET,
+    interface::TARGET,
     shape::SHAPES,
     shape::SAVED,
     wire::TARGET,

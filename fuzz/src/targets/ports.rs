@@ -1,6 +1,9 @@
 //! The port table of a cell, and what is made of it before a cell runs: declarations of its shader, contracts.
 use super::{Target, assert_shown, texts};
-use cell_abi::ports::{PortKind, PortTable};
+use cell_abi::{
+    interface::{Interface, differences},
+    ports::{PortKind, PortTable},
+};
 use engine_frame::{
     contracts::{CellDecl, Contracts, Standing},
     plan::CellLine,
@@ -18,6 +21,7 @@ pub(super) const PORTS: &str = "cell-ports 1\nabi 1.0\nname city_v1\nrate on_mai
     port input camera uniform Camera 1 now\nport input crowd storage Ghost 100 history\n\
     port own mesh sealed vertices Ghost\nport own maps sealed texture_2d\nport own n counts - 8\n\
     port own shadow texture depth32float fixed 1024x512 mips 1 clear 0 0 0 0\n\
+    port input mood texture r32float fixed 2x1 mips 1 clear 0 0 0 0 readback\n\
     port output chain texture rgba16float screen 1/2 mips 6 keep\nport output picture backbuffer\n\
     type Camera 80\nfield Camera view mat4x4f 0\nfield Camera eye vec3f 64\nfield Camera far f32 76\n\
     type Ghost 16\nfield Ghost at vec3f 0\nfield Ghost tint u32 12\nend\n";
@@ -45,6 +49,7 @@ pub(super) const PORT_WORDS: &[&[u8]] = &[
     b" mips 99",
     b" clear nan inf 0 0",
     b" keep",
+    b" readback",
     b"mat4f",
     b"vec3f",
     b"4294967295",
@@ -67,6 +72,9 @@ fn ports(bytes: &[u8]) -> bool {
         }
     }
     let _ = wgsl::header(&table);
+    let seen = Interface::of(&table);
+    assert_eq!(seen, Interface::of(&again), "others see the same of the same");
+    assert_eq!(differences(&seen, &seen), [], "and nothing differs from itself");
     let decl = |line, name: &str, table: PortTable| CellDecl {
         line: CellLine(line),
         name: name.into(),

@@ -79,6 +79,7 @@ tests! {
     session: 200_000,
     ctl_requests: 100_000,
     ctl_answers: 60_000,
+    interface: 200_000,
 }
 
 /// A decoder that trusts a length: what the tests above must be able to see.
