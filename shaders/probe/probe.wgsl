@@ -17,7 +17,7 @@ const BAD = vec4f(1.0, 0.0, 0.0, 1.0);
 }
 
 @fragment fn copied(in: Full) -> @location(0) u32 {
-    return tally[u32(in.position.y) * 5u + u32(in.position.x)];
+    return pattern[u32(in.position.y) * 5u + u32(in.position.x)];
 }
 
 @vertex fn point(dot: Dot) -> @builtin(position) vec4f {

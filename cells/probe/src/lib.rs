@@ -31,6 +31,7 @@ signal_receptor! {
         trail: Screen<Rgba32Float, 1, 1>,
         ids: Screen<R32Uint, 1, 1>,
         dots: Instances<Dot, 8>,
+        pattern: Buffer<u32, 15>,
         mesh: SealedVertices<Dot>,
     },
     output: ProbeMakes {
@@ -148,7 +149,7 @@ impl Cell for Probe {
             does @ ("echo" | "echo and look" | "watch" | "round trip") => {
                 if does == "round trip" {
                     let words: Vec<u32> = numbers(cx.frame().0).collect();
-                    cx.tally().write(&words);
+                    cx.pattern().write(&words);
                 }
                 let look = || (does == "echo and look").then(waits);
                 let waited = look();
@@ -190,7 +191,7 @@ impl Cell for Probe {
                 p.full("show").read(trail).write(picture);
             }
             "echo" | "echo and look" => drop(p.full("number").write(echo)),
-            "round trip" => drop(p.full("copied").read(tally).write(echo)),
+            "round trip" => drop(p.full("copied").read(pattern).write(echo)),
             "cycle" => drop(p.full("relay").read(taken).write(given)),
             "large" => drop(p.full("fill").write(large)),
             "lends a mesh" | "draws a lent mesh" => {
