@@ -38,6 +38,8 @@ pub struct Readback {
     pub buffer: BufferId,
     /// The slot to write.
     pub slot: u8,
+    /// Bytes of all its pixels.
+    pub len: u64,
     /// The renderer has written all of them.
     pub arrived: bool,
 }

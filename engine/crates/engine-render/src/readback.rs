@@ -6,7 +6,7 @@ use crate::{gpu::Gpu, targets::Targets};
 use engine_frame::packet::{Packet, Readback};
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The GPU has done the frame: so long may the word of it take from the thread that asked the driver.
@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(crate) struct Readbacks {
     free: Vec<Staged>,
+    /// It was said that there is no memory for some of them.
+    told: bool,
 }
 
 /// What one frame brings back.
@@ -45,14 +47,20 @@ impl Mapped {
     }
 
     /// The answer may be given by another thread that polls the device, a moment later.
-    fn wait(&self) -> bool {
+    fn wait(&self, until: Instant) -> bool {
         let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.given.wait_timeout_while(answer, PATIENCE, |a| a.is_none());
+        let left = until.saturating_duration_since(Instant::now());
+        let waited = self.given.wait_timeout_while(answer, left, |a| a.is_none());
         *waited.unwrap_or_else(PoisonError::into_inner).0 == Some(true)
     }
 }
 
 impl Staged {
+    fn fits(&self, texture: &wgpu::Texture) -> bool {
+        self.size_px == [texture.width(), texture.height()]
+            && Some(self.texel_bytes) == texture.format().block_copy_size(None)
+    }
+
     fn row_bytes(&self) -> u32 {
         (self.size_px[0] * self.texel_bytes).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT)
     }
@@ -66,36 +74,40 @@ impl Readbacks {
             let Some(texture) = texture else { continue };
             let Some(texel_bytes) = texture.format().block_copy_size(None) else { continue };
             let size_px = [texture.width(), texture.height()];
-            let same = |s: &Staged| (s.size_px, s.texel_bytes) == (size_px, texel_bytes);
-            if let Some(found) = self.free.iter().position(same) {
+            if let Some(found) = self.free.iter().position(|s| s.fits(texture)) {
                 out.push(Staged { at, ..self.free.swap_remove(found) });
                 continue;
             }
             let row_bytes = (size_px[0] * texel_bytes).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
-            let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("read back"),
-                size: u64::from(row_bytes) * u64::from(size_px[1]),
-                usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-                mapped_at_creation: false,
+            let (buffer, fault) = gpu.creating(|| {
+                gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("read back"),
+                    size: u64::from(row_bytes) * u64::from(size_px[1]),
+                    usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+                    mapped_at_creation: false,
+                })
             });
+            if let Some(fault) = fault {
+                // Nobody else's picture is the worse for it.
+                if !std::mem::replace(&mut self.told, true) {
+                    let [width, height] = size_px;
+                    tracing::error!("a texture of {width}x{height} cannot be read back: {fault}");
+                }
+                continue;
+            }
             out.push(Staged { at, buffer, size_px, texel_bytes, mapped: Arc::default() });
         }
-        if wanted.is_empty() {
-            // Nobody reads back any more.
-            self.free.clear();
-        }
+        // Those of textures that nobody reads back any more go; what is under way goes when it is back.
+        let textures = || wanted.iter().filter_map(|w| targets.copied_from(w.target));
+        self.free.retain(|s| textures().any(|t| s.fits(t)));
         Returning(out)
-    }
-
-    /// Takes buffers back that were not used.
-    pub(crate) fn give_back(&mut self, unused: Returning) {
-        self.free.extend(unused.0);
     }
 
     /// Copies what has come back into the slots of its packet. The GPU has done the frame.
     pub(crate) fn finish(&mut self, returning: Returning, packet: &mut Packet) {
+        let until = Instant::now() + PATIENCE;
         for staged in returning.0 {
-            if !staged.mapped.wait() {
+            if !staged.mapped.wait(until) {
                 // The device may be lost; another one gets new buffers.
                 continue;
             }
@@ -105,8 +117,9 @@ impl Readbacks {
                 let row_bytes = (staged.size_px[0] * staged.texel_bytes) as usize;
                 let rows = bytes.chunks_exact(staged.row_bytes() as usize).map(|row| &row[..row_bytes]);
                 let mut into = rows.zip((0_u64..).step_by(row_bytes));
+                let is_all = row_bytes as u64 * u64::from(staged.size_px[1]) == wanted.len;
                 wanted.arrived =
-                    into.all(|(row, at)| packet.memory.fill(wanted.buffer, wanted.slot, at, row));
+                    is_all && into.all(|(row, at)| packet.memory.fill(wanted.buffer, wanted.slot, at, row));
             }
             staged.buffer.unmap();
             staged.mapped.set(None);

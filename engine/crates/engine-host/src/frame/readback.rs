@@ -27,6 +27,7 @@ impl World {
     /// Grants the slots for the pixels of this frame. A texture that no pass writes has no new ones.
     pub(super) fn grant_readbacks(&mut self, out: &mut Vec<Readback>) {
         for &(target, buffer) in self.contracts.readbacks() {
+            let Some(len) = self.contracts.buffer(buffer).map(|b| u64::from(b.capacity())) else { continue };
             if self.plan.target(target).is_none_or(|t| t.unfed) {
                 continue;
             }
@@ -36,7 +37,7 @@ impl World {
             let Some((generation, grant, _)) = granted else { continue };
             match grant.slot {
                 Some(slot) => {
-                    out.push(Readback { target, buffer, slot, arrived: false });
+                    out.push(Readback { target, buffer, slot, len, arrived: false });
                     self.readbacks.push(ReadbackGrant { buffer, generation, grant, came: None });
                 }
                 // Its readers hold all slots: they keep what they have.

@@ -45,7 +45,6 @@ impl Worker {
         let mut returning = readbacks.begin(&self.gpu, targets, &report.packet.readbacks);
         let Some(Recorded { commands, capture, timed }) = self.record(report, &picture, &returning) else {
             self.world.buffers.not_submitted();
-            self.world.readbacks.give_back(returning);
             return None;
         };
         report.cpu.encode_ns = elapsed_ns(start);
@@ -57,7 +56,7 @@ impl Worker {
         if let Some(fault) = fault {
             tracing::error!("frame {} was not taken by the GPU: {fault}", report.frame);
             self.world.buffers.not_submitted();
-            self.world.readbacks.give_back(std::mem::take(&mut returning));
+            returning = Returning::default();
         } else {
             returning.submitted();
             self.world.buffers.submitted();

@@ -11,8 +11,14 @@ use std::sync::Arc;
 /// Sizes of which no row is as long as the GPU copies rows.
 const SIZES: [[u32; 2]; 3] = [[1, 1], [5, 3], [70, 2]];
 
-fn wanted(target: u32, slot: u8) -> Readback {
-    Readback { target: TargetId(target), buffer: BufferId(100 + target), slot, arrived: false }
+fn wanted(target: u32, slot: u8, len: usize) -> Readback {
+    Readback {
+        target: TargetId(target),
+        buffer: BufferId(100 + target),
+        slot,
+        len: len as u64,
+        arrived: false,
+    }
 }
 
 /// Returns targets of every format in every size that hold what they start with, and the bytes of a pixel of each.
@@ -47,7 +53,11 @@ fn all() -> (Plan, Vec<Vec<u8>>) {
 fn pixels_of_every_format_come_back_row_by_row_without_gaps() {
     let mut kit = Kit::vulkan();
     let (plan, texels) = all();
-    kit.readbacks = (0..plan.targets.len() as u32).map(|n| wanted(n, 3)).collect();
+    let len = |n: u32| {
+        let [width, height] = plan.targets[n as usize].size_px;
+        texels[n as usize].len() * (width * height) as usize
+    };
+    kit.readbacks = (0..plan.targets.len() as u32).map(|n| wanted(n, 3, len(n))).collect();
     let plan = Arc::new(plan);
     // The second time in buffers that were used before.
     for _ in 0..2 {
@@ -69,9 +79,10 @@ fn what_is_not_there_does_not_come_back_and_costs_nobody_else_anything() {
     let mut only = plan(1, [64, 36], Vec::new());
     only.targets.push(target(7, "seen", F::R32Float, [1, 1], start));
     let only = Arc::new(only);
-    kit.readbacks = vec![wanted(6, 0), wanted(7, 1)];
+    // One that is not there, one that is, one whose slot is for another size.
+    kit.readbacks = vec![wanted(6, 0, 4), wanted(7, 1, 4), Readback { slot: 2, ..wanted(7, 1, 8) }];
     let report = kit.run(&only, false);
-    assert_eq!(report.packet.readbacks.iter().map(|r| r.arrived).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(report.packet.readbacks.iter().map(|r| r.arrived).collect::<Vec<_>>(), [false, true, false]);
     assert_eq!(kit.memory.take_filled(107, 1), 1.0_f32.to_le_bytes());
 
     kit.renderer.simulate_device_loss().unwrap();
@@ -93,7 +104,7 @@ fn without_a_gpu_pixels_come_back_too() {
     let mut kit = Kit::noop();
     let mut only = plan(1, [64, 36], Vec::new());
     only.targets.push(target(0, "seen", F::Rgba8Unorm, [3, 2], StartValue::Keep));
-    kit.readbacks = vec![wanted(0, 2)];
+    kit.readbacks = vec![wanted(0, 2, 24)];
     let report = kit.run(&Arc::new(only), false);
     assert!(report.packet.readbacks[0].arrived);
     assert_eq!(kit.memory.take_filled(100, 2).len(), 24);
