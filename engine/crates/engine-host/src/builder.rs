@@ -270,8 +270,10 @@ impl Project {
             refused.iter().map(|(n, fault)| (self.folder(n), fault.clone())),
         );
         let down = failed.into_iter().chain(refused.into_keys()).collect();
+        // What was refused as a whole is looked at again by the next build, which may take it.
+        settled?;
         self.write_stamp(started, &all, &down)?;
-        settled.map(|_| down)
+        Ok(down)
     }
 
     /// Returns the folder of the cell `name`.
