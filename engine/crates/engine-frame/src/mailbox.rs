@@ -232,9 +232,13 @@ impl Mailbox {
     }
 
     /// Gives the senders of waiting mail the lines that `new_line` returns; mail of senders for which it returns none
-    /// is dropped: they left the scene.
-    pub fn renumber(&mut self, new_line: impl Fn(CellLine) -> Option<CellLine>) {
-        self.collecting.messages.retain_mut(|m| new_line(m.from).map(|line| m.from = line).is_some());
+    /// is dropped: they left the scene. Answers stay, since somebody waits for them: they come from `own` then, the
+    /// line of the cell whose box it is.
+    pub fn renumber(&mut self, own: CellLine, new_line: impl Fn(CellLine) -> Option<CellLine>) {
+        self.collecting.messages.retain_mut(|m| {
+            let line = new_line(m.from).or(m.is_answer.then_some(own));
+            line.map(|line| m.from = line).is_some()
+        });
     }
 
     /// Returns whether mail waits for the next turn.
@@ -265,10 +269,21 @@ mod tests {
         let mut b = Mailbox::default();
         b.deliver(CellLine(1), 0, b"stays");
         b.deliver(CellLine(2), 0, b"gone");
-        b.renumber(|line| (line == CellLine(1)).then_some(CellLine(7)));
+        b.renumber(CellLine(0), |line| (line == CellLine(1)).then_some(CellLine(7)));
         b.open();
         let all: Vec<_> = b.iter().map(|m| (m.from, m.payload.to_vec())).collect();
         assert_eq!(all, [(CellLine(7), b"stays".to_vec())]);
+    }
+
+    #[test]
+    fn an_answer_stays_when_the_cell_that_was_asked_leaves() {
+        let mut b = Mailbox::default();
+        assert!(b.deliver_answer(CellLine(2), 0, b"answer", 32) && b.deliver(CellLine(2), 1, b"gone"));
+        b.renumber(CellLine(4), |_| None);
+        assert!(b.deliver(CellLine(1), 0, b"later"), "what the box holds is still counted right");
+        b.open();
+        let all: Vec<_> = b.iter().map(|m| (m.from, m.payload.to_vec())).collect();
+        assert_eq!(all, [(CellLine(1), b"later".to_vec()), (CellLine(4), b"answer".to_vec())]);
     }
 
     #[test]

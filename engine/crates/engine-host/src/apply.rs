@@ -97,8 +97,8 @@ impl World {
             new_lines.get(key).map(|n| CellLine(*n as u32))
         };
         self.lists.renumber(new_line);
-        for c in &mut self.cells {
-            c.mailbox.renumber(new_line);
+        for (n, c) in self.cells.iter_mut().enumerate() {
+            c.mailbox.renumber(CellLine(n as u32), new_line);
         }
         self.sealed_changed = true;
         self.share_records();
