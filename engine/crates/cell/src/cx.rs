@@ -172,7 +172,8 @@ impl<'r, C: Contract> Cx<'r, C> {
     }
 
     /// Calls `body(index, item)` for each item, on several threads, in chunks of `grain` items. Returns when all
-    /// are done. The chunks depend on the number of items and `grain` alone, never on the machine.
+    /// are done. The chunks depend on the number of items and `grain` alone, never on the machine. Calls and signals do
+    /// not go out of `body` ([`crate::CallError::NotInATurn`]): their order would be another each time.
     ///
     /// # Panics
     /// When `body` panics; the tick ends then.

@@ -17,6 +17,7 @@ unsafe impl Sync for Host {}
 
 thread_local! {
     static CURRENT: Cell<*const Host> = const { Cell::new(ptr::null()) };
+    static IN_LOOP: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Host {
@@ -44,6 +45,19 @@ impl Host {
         let out = f();
         current.set(before);
         out
+    }
+
+    /// Runs `f` as a part of a parallel loop; it must not unwind.
+    pub(crate) fn in_loop<R>(f: impl FnOnce() -> R) -> R {
+        let before = IN_LOOP.replace(true);
+        let out = f();
+        IN_LOOP.set(before);
+        out
+    }
+
+    /// Returns whether this thread runs a part of a parallel loop, whose order against the others is not fixed.
+    pub(crate) fn is_in_loop() -> bool {
+        IN_LOOP.try_with(Cell::get).unwrap_or(false)
     }
 
     /// Calls `f` with the current thread's instance; `None` outside of one.

@@ -37,7 +37,7 @@ unsafe extern "C" fn chunk<S: Send, F: Fn(usize, &mut S) + Sync>(
     if begin > end || end > l.len {
         return Status::INVALID;
     }
-    guard(&l.host, || {
+    let body = || {
         // SAFETY: in bounds (checked), and chunks do not overlap (the host's promise), so this is the only
         // reference to these items.
         let items = unsafe { core::slice::from_raw_parts_mut(l.items.add(begin), end - begin) };
@@ -45,5 +45,6 @@ unsafe extern "C" fn chunk<S: Send, F: Fn(usize, &mut S) + Sync>(
             (l.body)(begin + n, item);
         }
         Status::OK
-    })
+    };
+    Host::in_loop(|| guard(&l.host, body))
 }

@@ -80,6 +80,7 @@ signal_receptor! { name: desk_v1, params: { does: Text = "" } }
 struct Desk {
     presses: u32,
     asked: Option<cell::Call<ButtonState, NoSuchButton>>,
+    of_task: Option<TaskCx<Self>>,
 }
 
 #[cell::service(button_service)]
@@ -154,6 +155,21 @@ impl Cell for Desk {
                 let sum = a.await.unwrap() + b.await.unwrap();
                 info!("frame {}: {sum}", cx.frame());
             }),
+            "asks in a loop" if first => {
+                let mut said = vec![String::new(); 4];
+                cx.par_for(&mut said, 1, |_, said| {
+                    *said = format!("{:?}", now.get_state("start").answer().unwrap().unwrap_err());
+                });
+                assert!(said.iter().all(|said| said.starts_with("NotInATurn")), "{said:?}");
+                say(cx, now.get_state("start"));
+            }
+            "spawns in a loop" if first => cx.spawn(async |cx: TaskCx<Self>| {
+                cx.state(|desk| desk.of_task = Some(cx.clone()));
+            }),
+            "spawns in a loop" => {
+                let Some(task) = self.of_task.take() else { return };
+                cx.par_for(&mut [(); 1], 1, |_, ()| task.spawn(async |_| ()));
+            }
             "asks and forgets" if first => drop(now.get_state("start")),
             _ => {}
         }
@@ -368,6 +384,16 @@ fn what_cannot_be_sent_says_why() {
 fn a_forgotten_call_leaves_nothing_behind() {
     let mut both = Both::new("asks and forgets");
     assert_eq!(both.run(6), [vec![], vec![]] as [Vec<String>; 2]);
+}
+
+#[test]
+fn nothing_goes_out_of_a_parallel_loop_and_all_does_after_it() {
+    assert_eq!(asked("asks in a loop"), [r#"frame 2: ButtonState { id: "start", count: 0 }"#]);
+    let mut asks = TestCell::<Desk>::new().unwrap();
+    asks.set("does", "spawns in a loop");
+    asks.tick().unwrap();
+    let e = asks.tick().unwrap_err().to_string();
+    assert!(e.contains("outside of `par_for`"), "{e}");
 }
 
 #[test]

@@ -50,8 +50,10 @@ pub enum CallError<E = Infallible> {
     /// The answer is too large for a message.
     #[error("{0} has an answer that is too large for a message; put large data into a port")]
     AnswerTooLarge(Called),
-    /// Calls go out in ticks, handlers and tasks of the cell that the connection was made in.
-    #[error("{0} was not sent: calls go out in the ticks, handlers and tasks of one cell only")]
+    /// Calls go out in ticks, handlers and tasks of the cell that the connection was made in, and of no parallel loop.
+    #[error(
+        "{0} was not sent: calls go out in the ticks, handlers and tasks of one cell only, not in `par_for`"
+    )]
     NotInATurn(Called),
     /// The function's own error.
     #[error("the call returned an error: {0:?}")]

@@ -81,8 +81,12 @@ impl Exchange {
         self.frame.load(Relaxed)
     }
 
-    /// Calls `f` with the host if this thread is in a turn of the instance.
+    /// Calls `f` with the host if this thread is in a turn of the instance, and not in a parallel loop of it: what
+    /// goes out there had another order each time.
     pub(super) fn in_turn<R>(&self, f: impl FnOnce(&Host) -> R) -> Option<R> {
+        if Host::is_in_loop() {
+            return None;
+        }
         Host::with_current(|host| (host.instance() == self.instance).then(|| f(host))).flatten()
     }
 

@@ -4,7 +4,7 @@ use super::{
     Service, Synapse,
     exchange::{Exchange, lock},
 };
-use crate::FrameIndex;
+use crate::{FrameIndex, host::Host};
 use core::{
     any::{Any, TypeId, type_name},
     cell::Cell,
@@ -89,10 +89,15 @@ impl<T: Any> TaskCx<T> {
     }
 
     /// Starts another task; see [`crate::Cx::spawn`].
+    ///
+    /// # Panics
+    /// In the body of a [`crate::Cx::par_for`], where the order of tasks would be another each time.
+    #[track_caller]
     pub fn spawn<F>(&self, task: impl FnOnce(Self) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        assert!(!Host::is_in_loop(), "tasks are started outside of `par_for`, where they have one order");
         self.exchange.ready.spawn(Box::pin(task(self.clone())));
     }
 }
