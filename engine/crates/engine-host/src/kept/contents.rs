@@ -221,7 +221,9 @@ impl Ring {
             // Memory that is not used yet costs nothing.
             self.places.reserve_exact(MOST);
         }
-        if self.head + len > self.bytes {
+        // One without bytes takes one all the same: where two begin at one place, the second pushes out the first.
+        let room = len.max(1);
+        if self.head + room > self.bytes {
             // The rest of the memory is too short: what lies there goes, and it begins anew.
             while self.places.front().is_some_and(|p| p.at >= self.head) {
                 self.forget()?;
@@ -229,7 +231,7 @@ impl Ring {
             self.written += (self.bytes - self.head) as u64;
             self.head = 0;
         }
-        let (at, end) = (self.head, self.head + len);
+        let (at, end) = (self.head, self.head + room);
         while self.places.front().is_some_and(|p| p.at >= at && p.at < end) || self.places.len() >= MOST {
             self.forget()?;
         }
@@ -237,7 +239,7 @@ impl Ring {
         self.head = end;
         self.touched = self.touched.max(end);
         let held = Held { id: self.first + self.places.len() as u64 - 1, at: self.written };
-        self.written += len.max(self.bytes / MOST) as u64;
+        self.written += room.max(self.bytes / MOST) as u64;
         Some(Room { held, at })
     }
 
@@ -287,6 +289,15 @@ mod tests {
         }
         assert_eq!(contents.put(&[0; 251]), None, "one that would push out all others is not kept");
     }
+
+    #[test]
+    fn one_without_bytes_stays_when_the_next_comes() {
+        let contents = Contents::with_bytes(1000);
+        let [empty, long] = [&[][..], &[1; 10]].map(|bytes| contents.put(bytes).unwrap());
+        assert_eq!(contents.get(empty), Some(Vec::new()));
+        assert_eq!(contents.get(long), Some(vec![1; 10]));
+    }
+
     #[test]
     fn one_that_is_being_copied_holds_no_lock_and_is_neither_seen_nor_overwritten() {
         let contents = Contents::with_bytes(400);
