@@ -111,7 +111,7 @@ pub struct KeptWrite {
 }
 
 /// A port of a kept turn.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct KeptPort {
     /// The newest publication.
     pub read: Option<KeptRead>,
@@ -121,6 +121,14 @@ pub struct KeptPort {
     pub blend: f32,
     /// The slot to write.
     pub write: Option<KeptWrite>,
+}
+
+/// Bit by bit: -0.0 equals 0.0 and is another blend.
+impl PartialEq for KeptPort {
+    fn eq(&self, other: &Self) -> bool {
+        (self.read, self.previous, self.write) == (other.read, other.previous, other.write)
+            && self.blend.to_bits() == other.blend.to_bits()
+    }
 }
 
 /// A publication that came of a turn.

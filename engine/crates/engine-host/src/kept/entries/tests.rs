@@ -8,6 +8,19 @@ fn bytes_of(turns: &[KeptTurn]) -> Vec<u8> {
 }
 
 #[test]
+fn a_negative_zero_after_a_zero_is_read_as_one() {
+    let turn = |zero: f32| {
+        let port = KeptPort { blend: zero, ..KeptPort::default() };
+        let mut turn = KeptTurn { ports: vec![port], ..KeptTurn::default() };
+        turn.input.mouse_delta_px[1] = zero;
+        turn
+    };
+    let read = read_turns(&bytes_of(&[turn(0.0), turn(-0.0)])).unwrap();
+    let bits = |n: usize| [read[n].ports[0].blend, read[n].input.mouse_delta_px[1]].map(f32::to_bits);
+    assert_eq!([bits(0), bits(1)], [[0; 2], [(-0.0_f32).to_bits(); 2]]);
+}
+
+#[test]
 fn what_follows_from_the_turn_before_takes_no_room_and_all_is_read_as_it_was() {
     let read = KeptRead { slot: 3, len: 640, frame: 4, content: Content::Kept(9) };
     let still = KeptPort { read: Some(read), blend: 1.0, ..KeptPort::default() };
