@@ -1,7 +1,7 @@
 //! `engine lock check|accept|diff`: the contracts of the built cells, against what was committed.
 use crate::{args::LockCommand, building, start};
 use anyhow::bail;
-use cell_abi::interface::{Interface, LockMode, differences};
+use cell_abi::interface::{Interface, differences};
 use engine_frame::names::did_you_mean;
 use engine_host::{BuildError, BuildEvent, Project};
 use std::{
@@ -44,7 +44,7 @@ pub(crate) fn verdict(differs: anyhow::Result<bool>) -> ExitCode {
 
 /// Builds all cells and leaves the locks alone: what is to become of them is what was asked.
 fn build(project: &Project) -> anyhow::Result<()> {
-    match building::build(&project.with_locks(LockMode::Frozen), &project.cells()?) {
+    match building::build(&project.to_be_judged(), &project.cells()?) {
         Ok(()) | Err(BuildError::Frozen(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -51,6 +51,8 @@ pub struct Project {
     pub profile: String,
     /// Where the locks of its contracts lie.
     pub locks: Locks,
+    /// The compiler compares nothing with the locks: they are judged when all is built.
+    pub judges_later: bool,
     /// What this process knows of the builds; clones share it.
     pub known: Arc<KnownBuilds>,
 }
@@ -193,7 +195,7 @@ impl Project {
             target.join(OTHERS).join(&hash[..HASH_DIGITS])
         };
         let locks = Locks::find(&root)?;
-        Ok(Self { root, target, profile, locks, known: Arc::default() })
+        Ok(Self { root, target, profile, locks, judges_later: false, known: Arc::default() })
     }
 
     /// Returns the folder into which cargo puts libraries.

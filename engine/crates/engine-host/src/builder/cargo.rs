@@ -1,5 +1,6 @@
 //! One call of cargo, and what it says.
 use super::{BuildError, BuildEvent, Project};
+use cell_abi::interface::LockMode;
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader, IsTerminal as _, Read},
@@ -122,6 +123,9 @@ fn command(project: &Project, all: &[String]) -> Command {
         }
     }
     cargo.current_dir(&project.root).env("CARGO_TARGET_DIR", &project.target);
+    if project.judges_later {
+        cargo.env(LockMode::VARIABLE, "accept");
+    }
     cargo.args(["build", "--keep-going", "--message-format", format, "--profile", &project.profile]);
     for name in all {
         cargo.args(["-p", name]);

@@ -151,6 +151,15 @@ impl Project {
         Self { locks: Locks { mode, ..self.locks.clone() }, ..self.clone() }
     }
 
+    /// Returns the same project for a build after which the locks are judged: it takes nothing new, and what differs
+    /// from a lock compiles all the same, so that somebody can say how it differs, or take it.
+    #[must_use]
+    pub fn to_be_judged(&self) -> Self {
+        // Elsewhere the macros compare nothing anyway, and another variable would have cargo compile all twice.
+        let judges_later = !self.locks.home || self.locks.mode == LockMode::Frozen;
+        Self { judges_later, ..self.with_locks(LockMode::Frozen) }
+    }
+
     /// Compares all cells with their locks when nothing new is taken.
     ///
     /// # Errors
@@ -214,12 +223,14 @@ impl<'a> Judge<'a> {
         let changed: BTreeSet<String> = changed.iter().chain(unknown).cloned().collect();
         let now: Vec<String> =
             changed.iter().filter_map(|cell| Some(self.interface(cell)?.contract)).collect();
+        let is_frozen = self.project.locks.mode == LockMode::Frozen;
         let before = self.locks.iter().filter(|(_, lock)| {
             // A broken one may be that of any cell, which is then unknown.
             let mine = |lock: &LockFile| {
                 self.mine(lock).iter().any(|c| changed.contains(c) || !self.all.contains(c))
             };
-            lock.as_ref().is_ok_and(mine)
+            // Committed, it is wrong all the same.
+            lock.as_ref().map_or(is_frozen, mine)
         });
         let contracts: BTreeSet<String> = before.map(|(name, _)| name.clone()).chain(now).collect();
         contracts.into_iter().filter_map(|contract| self.finding(contract)).collect()

@@ -149,6 +149,11 @@ fn unreached(lock: &LockFile, seen: &[Seen], home: bool) -> Vec<String> {
 }
 
 fn nobody(case: &Case<'_>, lock: Option<&LockFile>, next: LockFile) -> (Ruling, Vec<(String, LockFault)>) {
+    if case.mode == LockMode::Frozen
+        && let Err(broken) = &case.found
+    {
+        return (Ruling::Keep, vec![(String::new(), broken.clone())]);
+    }
     let Some(lock) = lock.filter(|_| case.home) else { return (Ruling::Keep, Vec::new()) };
     if case.mode == LockMode::Frozen {
         let fault = participants(case, lock, &next);

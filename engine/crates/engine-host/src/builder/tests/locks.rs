@@ -135,6 +135,37 @@ fn frozen_takes_nothing_new_and_says_what_differs() {
 }
 
 #[test]
+fn a_build_whose_locks_are_judged_afterwards_compiles_what_differs() {
+    let (dir, p) = workspace(&["one"]);
+    write_contract(dir.path(), "one", "one_v1", HALF);
+    // As the macros do where they compare: it compiles only where all is taken.
+    let path = dir.path().join("cells/one/src/lib.rs");
+    let strict = "const _: () = assert!(matches!(option_env!(\"CELL_LOCK\"), Some(v) if v.len() == 6));\n";
+    std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + strict).unwrap();
+    let guest = Project { locks: Locks { home: false, ..p.locks.clone() }, ..p.clone() };
+    assert_eq!(settle(&guest, &["one"]).0, names(&["one"]), "the compiler stops at it");
+    for project in [guest, with_mode(&p, LockMode::Frozen)] {
+        let built = project.to_be_judged().build(&names(&["one"]), |_| {});
+        assert!(matches!(built, Err(BuildError::Frozen(_))), "it is built, and judged: {built:?}");
+        assert_eq!(project.contracts().unwrap().len(), 1);
+    }
+    assert!(!p.to_be_judged().judges_later, "at home nothing is compared anyway");
+}
+
+#[test]
+fn a_broken_lock_of_a_contract_that_no_cell_has_is_found_when_frozen() {
+    let (dir, p) = workspace(&["one"]);
+    write_contract(dir.path(), "one", "one_v1", HALF);
+    settle(&p, &["one"]);
+    std::fs::write(p.locks.path("old_v1"), "<<<<<<< HEAD\n").unwrap();
+    let faults = p.check_locks().unwrap();
+    assert!(
+        matches!(faults.as_slice(), [LockFault::Broken { contract, .. }] if contract == "old_v1"),
+        "{faults:?}"
+    );
+}
+
+#[test]
 fn cells_of_one_contract_change_together_or_not_at_all() {
     let (dir, p) = workspace(&["one", "two"]);
     for cell in ["one", "two"] {
