@@ -78,13 +78,15 @@ impl World {
     fn post_signal(&mut self, n: usize, sequence: u64, out: &Outgoing, head: MessageHead) {
         match head.kind {
             MessageKind::SUBSCRIBE => {
-                if !self.subscriptions.add(head.route, self.cells[n].key) && self.cells[n].tells_unknown("") {
+                if !self.subscriptions.add(head.route, self.cells[n].key, self.frame)
+                    && self.cells[n].tells_unknown("")
+                {
                     let cell = &*self.cells[n].name;
                     tracing::warn!(cell, "it wants more than {MAX_SIGNALS} signals and gets no further ones");
                 }
             }
             MessageKind::SIGNAL => {
-                for key in self.subscriptions.of(&head.route).collect::<Vec<_>>() {
+                for key in self.subscriptions.of(&head.route, self.frame).collect::<Vec<_>>() {
                     let Some(to) = self.line(key) else { continue };
                     // A stranger tells, and hears, only whom it may send to.
                     let may_send = |a: usize, b: usize| {
