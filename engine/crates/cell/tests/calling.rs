@@ -170,10 +170,29 @@ impl Cell for Desk {
                 let Some(task) = self.of_task.take() else { return };
                 cx.par_for(&mut [(); 1], 1, |_, ()| task.spawn(async |_| ()));
             }
+            "yields in a task" if first => cx.spawn(async |cx: TaskCx<Self>| {
+                for _ in 0..3 {
+                    info!("frame {}", cx.frame());
+                    yield_once().await;
+                }
+            }),
             "asks and forgets" if first => drop(now.get_state("start")),
             _ => {}
         }
     }
+}
+
+/// Wakes itself and waits, as `yield_now` of other executors does.
+async fn yield_once() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
 }
 
 fn later(cx: &Cx<desk_v1>) -> later::button_service::Client {
@@ -263,6 +282,11 @@ fn tasks_wait_while_their_cell_goes_on() {
         [(1, 1), (3, 2), (5, 3)].map(|(frame, n)| format!("frame {frame}: start is pressed, {n} now"));
     assert_eq!(serves, pressed);
     assert_eq!(asks, ["frame 8: done"], "four calls, one after the other, of two frames each");
+}
+
+#[test]
+fn a_task_that_yields_goes_on_in_the_next_turn_and_does_not_hold_this_one() {
+    assert_eq!(asked("yields in a task"), ["frame 0", "frame 1", "frame 2"]);
 }
 
 #[test]

@@ -74,6 +74,7 @@ impl Exchange {
     /// Begins a turn in this frame.
     pub(crate) fn begin(&self, frame: u64) {
         self.frame.store(frame, Relaxed);
+        self.ready.begin();
     }
 
     /// Returns the frame of the newest turn.

@@ -23,7 +23,8 @@ use std::{
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What an async handler or a spawned task sees of its cell. It may be kept and cloned; the state is reached through
-/// [`TaskCx::state`] only, so nothing is borrowed while the task waits and the cell goes on.
+/// [`TaskCx::state`] only, so nothing is borrowed while the task waits and the cell goes on. A task that yields (it wakes
+/// itself and waits) goes on in its cell's next turn.
 ///
 /// ```no_run
 /// use cell::prelude::*;
@@ -150,6 +151,8 @@ pub(crate) struct Tasks {
 #[derive(Default)]
 pub(super) struct Ready {
     any: AtomicBool,
+    /// Something waits for the next turn.
+    later: AtomicBool,
     queue: Mutex<Queue>,
 }
 
@@ -157,6 +160,10 @@ pub(super) struct Ready {
 struct Queue {
     spawned: Vec<Task>,
     woken: Vec<usize>,
+    /// Which task is being polled.
+    polled: Option<usize>,
+    /// Tasks that woke themselves while they were polled: those would never let a turn end.
+    later: Vec<usize>,
 }
 
 impl Ready {
@@ -165,8 +172,31 @@ impl Ready {
         self.any.store(true, Relaxed);
     }
 
+    /// Begins a turn: what yielded in the one before goes on.
+    pub(super) fn begin(&self) {
+        if self.later.swap(false, Relaxed) {
+            let mut queue = lock(&self.queue);
+            let later = core::mem::take(&mut queue.later);
+            queue.woken.extend(later);
+            self.any.store(true, Relaxed);
+        }
+    }
+
+    /// Takes what is to be polled.
+    fn take(&self) -> (Vec<Task>, Vec<usize>) {
+        let mut queue = lock(&self.queue);
+        (core::mem::take(&mut queue.spawned), core::mem::take(&mut queue.woken))
+    }
+
     fn wake(&self, task: usize) {
         let mut queue = lock(&self.queue);
+        if queue.polled == Some(task) {
+            if !queue.later.contains(&task) {
+                queue.later.push(task);
+            }
+            self.later.store(true, Relaxed);
+            return;
+        }
         if !queue.woken.contains(&task) {
             queue.woken.push(task);
         }
@@ -200,12 +230,14 @@ impl Tasks {
         };
         let _outer = Lent::take();
         while ready.any.swap(false, Relaxed) {
-            let Queue { spawned, woken } = core::mem::take(&mut *lock(&ready.queue));
+            let (spawned, woken) = ready.take();
             let spawned = spawned.into_iter().map(|task| self.place(task, ready));
             let spawned: Vec<usize> = spawned.collect();
             for at in woken.into_iter().chain(spawned) {
                 REACH.set(reach);
+                lock(&ready.queue).polled = Some(at);
                 self.poll(at);
+                lock(&ready.queue).polled = None;
             }
         }
     }
