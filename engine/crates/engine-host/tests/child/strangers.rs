@@ -47,7 +47,7 @@ pub(crate) fn untrusted_restart(rig: &Rig) {
             r#"World(name: "test", cells: [(cell: "probe", at: Process, trust: {trust}, with: (does: "carry"))])"#
         )
     };
-    let grants = r#"Untrusted(read: ["camera", "heard", "told", "taken"], write: ["tally", "says", "given", "large", "Backbuffer"])"#;
+    let grants = r#"Untrusted(read: ["camera", "heard", "told", "taken"], write: ["tally", "says", "given", "large", "echo", "Backbuffer"])"#;
     let all = [TRUSTS[0], grants].map(|trust| {
         let mut world = rig.world(&scene(trust), Process);
         // It changes two elements of 64 in most ticks: carried forward, and of that the twin gets what has changed.
