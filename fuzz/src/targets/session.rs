@@ -7,6 +7,10 @@ pub(super) const TARGET: Target = Target { name: "session", run: session, seeds:
 /// The first digits of BLAKE3 of nothing, and of `abc`.
 const NOTHING: &[u8] = b"\xaf\x13\x49\xb9\xf5\xf9\xa1\xa6\xa0\x40\x4d\xea\x36\xdc\xc9\x49";
 const ABC: &[u8] = b"\x64\x37\xb3\xac\x38\x46\x51\x33\xff\xb6\x3b\x75\x27\x3a\x8d\xb5";
+/// Those of the frames of the good inputs: of all that was made up to each.
+const FIRST: &[u8] = b"\x9f\x4c\x37\x95\xdc\x10\x7a\x08\xd0\xc8\x61\x50\x3c\x6e\x5b\x0d";
+const SECOND: &[u8] = b"\x55\x27\xdd\x53\x6a\x10\x23\x1b\x92\x9b\xf1\x14\xe5\xda\xa0\x92";
+const OTHER: &[u8] = b"\x11\x06\x48\x04\xc6\xca\x28\xbc\xbc\x6f\x44\x6b\x1b\x7b\x02\x15";
 /// Bytes of resources that are held while a session is read.
 const MOST: u64 = 1 << 20;
 
@@ -27,20 +31,27 @@ fn session_seeds() -> Vec<Vec<u8>> {
         }
         all
     };
-    let frame = |n: u8| [&[3, n][..], &[0; 7]].concat();
-    let head = [&b"CELLSESS\x02\0\0\0"[..], &text("a test"), &name(0, "a"), &name(1, "its passes")].concat();
+    let frame = |n: u8, hash: &[u8]| [&[3, n][..], &[0; 7], hash].concat();
+    let head = [&b"CELLSESS\x03\0\0\0"[..], &text("a test"), &name(0, "a"), &name(1, "its passes")].concat();
     let whole = [
         &head[..],
         &item(1, b"abc", ABC, 1),
-        &frame(0),
+        &frame(0, FIRST),
         &item(1, b"", NOTHING, 1),
         &item(1, b"abc", ABC, 2),
-        &frame(1),
+        &frame(1, SECOND),
         &[4],
     ]
     .concat();
-    let hashes =
-        [&head[..], &item(1, b"abc", ABC, 0), &frame(0), &item(1, b"", NOTHING, 0), &frame(7), &[4]].concat();
+    let hashes = [
+        &head[..],
+        &item(1, b"abc", ABC, 0),
+        &frame(0, FIRST),
+        &item(1, b"", NOTHING, 0),
+        &frame(7, OTHER),
+        &[4],
+    ]
+    .concat();
     vec![whole, hashes]
 }
 

@@ -66,6 +66,7 @@ macro_rules! tests {
 tests! {
     elf: 300_000,
     ports: 300_000,
+    interface: 200_000,
     shape: 400_000,
     saved: 400_000,
     wire: 2_000_000,
@@ -79,7 +80,6 @@ tests! {
     session: 200_000,
     ctl_requests: 100_000,
     ctl_answers: 60_000,
-    interface: 200_000,
 }
 
 /// A decoder that trusts a length: what the tests above must be able to see.
